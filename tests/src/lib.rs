@@ -1,1 +1,6 @@
-//! system-tests
+//! What the whole-system tests, the demo and the figures share: simulated participants on the official
+//! `livekit` crate, and a client of the dispatcher's HTTP API. The servers themselves are started by `runner`.
+
+pub mod api;
+pub mod participant;
+pub mod speech_file;
