@@ -1,0 +1,96 @@
+//! Search: vector and full text, fused in one statement.
+
+use pgvector::Vector;
+use uuid::Uuid;
+
+use crate::{Result, Store, storable};
+
+/// Up to this many passages an exact scan is faster and better than the graph index (docs/figures.md).
+const EXACT_LIMIT: i64 = 10_000;
+/// Candidates from each of the two searches.
+const CANDIDATES: i64 = 40;
+
+/// A passage that may bear an answer.
+#[derive(Clone, Debug, PartialEq, sqlx::FromRow)]
+pub struct FoundPassage {
+    /// Its id.
+    pub id: Uuid,
+    /// The document.
+    pub document_id: Uuid,
+    /// The document's title.
+    pub document_title: String,
+    /// The headings above it.
+    pub heading: String,
+    /// Of a PDF.
+    pub page: Option<i32>,
+    /// Its text.
+    pub text: String,
+    /// Cosine distance to the question: 0 same direction, 1 unrelated, 2 opposite.
+    pub distance: f64,
+    /// Reciprocal rank fusion with k = 60 (Cormack, Clarke, Buettcher 2009); the best first.
+    pub score: f64,
+}
+
+impl Store {
+    /// The passages nearest to a question by meaning and by words, at most `limit`, the best first.
+    ///
+    /// # Errors
+    /// The embedding has not 384 numbers, or the database is away.
+    pub async fn search(
+        &self,
+        organisation: Uuid,
+        question: &str,
+        embedding: &[f32],
+        limit: i64,
+    ) -> Result<Vec<FoundPassage>> {
+        if embedding.len() != 384 {
+            return Err(crate::StoreError::Invalid {
+                field: "embedding",
+                limit: "384 numbers".into(),
+            });
+        }
+        let passages: i64 = sqlx::query_scalar(
+            "SELECT count(*) FROM (SELECT FROM passages WHERE organisation_id = $1 LIMIT $2) AS some",
+        )
+        .bind(organisation)
+        .bind(EXACT_LIMIT + 1)
+        .fetch_one(&self.pool)
+        .await?;
+        // Adding zero hides the distance from the graph index and forces the exact scan.
+        let nearest = if passages > EXACT_LIMIT {
+            "embedding <=> $2"
+        } else {
+            "(embedding <=> $2) + 0"
+        };
+        let statement = format!(
+            "WITH question AS (
+                 -- Any of the words may match: a question has words that no passage has.
+                 SELECT CASE WHEN strip(to_tsvector('english', $3))::text = '' THEN NULL::tsquery ELSE
+                     (SELECT string_agg(quote_literal(lexeme), ' | ') FROM unnest(to_tsvector('english', $3)))::tsquery
+                 END AS words),
+             by_vector AS (
+                 SELECT id, row_number() OVER (ORDER BY distance) AS rank FROM (
+                     SELECT id, {nearest} AS distance FROM passages WHERE organisation_id = $1
+                     ORDER BY {nearest} LIMIT {CANDIDATES}) AS near),
+             by_words AS (
+                 SELECT id, row_number() OVER (ORDER BY weight DESC, id) AS rank FROM (
+                     SELECT p.id, ts_rank(p.search, q.words) AS weight FROM passages p, question q
+                     WHERE p.organisation_id = $1 AND p.search @@ q.words
+                     ORDER BY weight DESC, p.id LIMIT {CANDIDATES}) AS matching)
+             SELECT p.id, p.document_id, d.title AS document_title, p.heading, p.page, p.text,
+                    (p.embedding <=> $2)::double precision AS distance,
+                    (COALESCE(1.0 / (60 + v.rank), 0) + COALESCE(1.0 / (60 + w.rank), 0))::double precision AS score
+             FROM by_vector v FULL JOIN by_words w USING (id)
+             JOIN passages p USING (id) JOIN documents d ON d.id = p.document_id
+             WHERE p.organisation_id = $1
+             ORDER BY score DESC, distance LIMIT $4"
+        );
+        Ok(sqlx::query_as(sqlx::AssertSqlSafe(statement))
+            .bind(organisation)
+            .bind(Vector::from(embedding.to_vec()))
+            .bind(storable(question))
+            .bind(limit)
+            .fetch_all(&self.pool)
+            .await?)
+    }
+}

@@ -1,0 +1,239 @@
+//! Rooms: scheduled meetings. A row is all that is needed for the agent to be there on time.
+
+use chrono::{DateTime, Utc};
+use uuid::Uuid;
+
+use crate::{Organisation, Result, Store, StoreError, storable};
+
+/// Where a meeting stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, sqlx::Type)]
+#[sqlx(type_name = "text", rename_all = "snake_case")]
+pub enum RoomStatus {
+    /// Nobody has been there yet.
+    Scheduled,
+    /// An agent has taken it.
+    Live,
+    /// It is over.
+    Ended,
+    /// It was called off.
+    Cancelled,
+}
+
+impl RoomStatus {
+    /// The word in the API and in the database.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Scheduled => "scheduled",
+            Self::Live => "live",
+            Self::Ended => "ended",
+            Self::Cancelled => "cancelled",
+        }
+    }
+}
+
+/// A scheduled meeting.
+#[derive(Clone, Debug, PartialEq, Eq, sqlx::FromRow)]
+pub struct Room {
+    /// Its id.
+    pub id: Uuid,
+    /// Whose it is.
+    pub organisation_id: Uuid,
+    /// 1 to 200 characters.
+    pub title: String,
+    /// The name of the LiveKit room.
+    pub livekit_room: String,
+    /// For the assistant in this room, at most 8000 characters.
+    pub instructions: String,
+    /// How many people may be invited, 2 to 500; the agent does not count.
+    pub capacity: i32,
+    /// When it begins.
+    pub starts_at: DateTime<Utc>,
+    /// When it is over at the latest.
+    pub ends_at: DateTime<Utc>,
+    /// Where it stands.
+    pub status: RoomStatus,
+    /// The newest epoch handed out; 0 before the first.
+    pub epoch: i64,
+    /// The sequence number of the last segment; 0 before the first.
+    pub last_sequence: i64,
+    /// Zero of the meeting clock; set when the first agent takes the room.
+    pub clock_origin: Option<DateTime<Utc>>,
+    /// When it was made.
+    pub created_at: DateTime<Utc>,
+}
+
+/// What is needed to schedule a room.
+#[derive(Clone, Debug)]
+pub struct NewRoom {
+    /// 1 to 200 characters.
+    pub title: String,
+    /// When it begins.
+    pub starts_at: DateTime<Utc>,
+    /// After `starts_at`.
+    pub ends_at: DateTime<Utc>,
+    /// 2 to 500.
+    pub capacity: i32,
+    /// At most 8000 characters.
+    pub instructions: String,
+}
+
+/// All that an agent needs to begin a session.
+#[derive(Clone, Debug)]
+pub struct RoomForAgent {
+    /// The room.
+    pub room: Room,
+    /// Whose it is.
+    pub organisation: Organisation,
+}
+
+impl Store {
+    /// Schedules a room; the reconciler is told.
+    ///
+    /// # Errors
+    /// A value is outside its limit, there is no such organisation, or the database is away.
+    pub async fn create_room(&self, organisation: Uuid, new: &NewRoom) -> Result<Room> {
+        let id = Uuid::now_v7();
+        let mut transaction = self.pool.begin().await?;
+        let room: Room = sqlx::query_as(
+            "INSERT INTO rooms (id, organisation_id, title, livekit_room, instructions, capacity, starts_at, ends_at, status)
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, 'scheduled') RETURNING *",
+        )
+        .bind(id)
+        .bind(organisation)
+        .bind(storable(&new.title))
+        .bind(format!("rapporteur-{id}"))
+        .bind(storable(&new.instructions))
+        .bind(new.capacity)
+        .bind(new.starts_at)
+        .bind(new.ends_at)
+        .fetch_one(&mut *transaction)
+        .await?;
+        crate::events::insert(
+            &mut transaction,
+            organisation,
+            id,
+            None,
+            "room_scheduled",
+            serde_json::json!({}),
+        )
+        .await?;
+        transaction.commit().await?;
+        Ok(room)
+    }
+
+    /// One room of an organisation.
+    ///
+    /// # Errors
+    /// It does not exist there, or the database is away.
+    pub async fn room(&self, organisation: Uuid, id: Uuid) -> Result<Room> {
+        sqlx::query_as("SELECT * FROM rooms WHERE organisation_id = $1 AND id = $2")
+            .bind(organisation)
+            .bind(id)
+            .fetch_optional(&self.pool)
+            .await?
+            .ok_or(StoreError::NotFound { what: "room" })
+    }
+
+    /// The newest rooms of an organisation, by start, at most `limit`.
+    ///
+    /// # Errors
+    /// The database is away.
+    pub async fn rooms(&self, organisation: Uuid, limit: i64) -> Result<Vec<Room>> {
+        Ok(sqlx::query_as(
+            "SELECT * FROM rooms WHERE organisation_id = $1 ORDER BY starts_at DESC, id DESC LIMIT $2",
+        )
+        .bind(organisation)
+        .bind(limit)
+        .fetch_all(&self.pool)
+        .await?)
+    }
+
+    /// Calls a room off. Cancelling twice is the same as once.
+    ///
+    /// # Errors
+    /// It does not exist there, is over already, or the database is away.
+    pub async fn cancel_room(&self, organisation: Uuid, id: Uuid) -> Result<Room> {
+        let mut transaction = self.pool.begin().await?;
+        let before: RoomStatus =
+            sqlx::query_scalar("SELECT status FROM rooms WHERE organisation_id = $1 AND id = $2 FOR UPDATE")
+                .bind(organisation)
+                .bind(id)
+                .fetch_optional(&mut *transaction)
+                .await?
+                .ok_or(StoreError::NotFound { what: "room" })?;
+        if before == RoomStatus::Ended {
+            return Err(StoreError::Conflict {
+                what: "the meeting is over",
+            });
+        }
+        let room = sqlx::query_as(
+            "UPDATE rooms SET status = 'cancelled', updated_at = now() WHERE id = $1 RETURNING *",
+        )
+        .bind(id)
+        .fetch_one(&mut *transaction)
+        .await?;
+        if before != RoomStatus::Cancelled {
+            crate::events::insert(
+                &mut transaction,
+                organisation,
+                id,
+                None,
+                "room_cancelled",
+                serde_json::json!({}),
+            )
+            .await?;
+        }
+        transaction.commit().await?;
+        Ok(room)
+    }
+
+    /// The room of a dispatch. The one read without an organisation: the dispatch itself names the room.
+    ///
+    /// # Errors
+    /// It does not exist, a newer epoch was handed out, or the database is away.
+    pub async fn room_for_agent(&self, id: Uuid, epoch: i64) -> Result<RoomForAgent> {
+        let room: Room = sqlx::query_as("SELECT * FROM rooms WHERE id = $1")
+            .bind(id)
+            .fetch_optional(&self.pool)
+            .await?
+            .ok_or(StoreError::NotFound { what: "room" })?;
+        if room.epoch != epoch {
+            return Err(StoreError::Fenced {
+                room: id,
+                epoch,
+                current: room.epoch,
+            });
+        }
+        let organisation = self.organisation(room.organisation_id).await?;
+        Ok(RoomForAgent { room, organisation })
+    }
+
+    /// Marks a room as over. Ending twice is the same as once; a cancelled room stays cancelled.
+    ///
+    /// # Errors
+    /// The database is away.
+    pub async fn end_room(&self, organisation: Uuid, id: Uuid) -> Result<()> {
+        let mut transaction = self.pool.begin().await?;
+        let ended = sqlx::query(
+            "UPDATE rooms SET status = 'ended', updated_at = now()
+             WHERE organisation_id = $1 AND id = $2 AND status IN ('scheduled', 'live')",
+        )
+        .bind(organisation)
+        .bind(id)
+        .execute(&mut *transaction)
+        .await?;
+        if ended.rows_affected() == 1 {
+            crate::events::insert(
+                &mut transaction,
+                organisation,
+                id,
+                None,
+                "room_ended",
+                serde_json::json!({}),
+            )
+            .await?;
+        }
+        transaction.commit().await?;
+        Ok(())
+    }
+}

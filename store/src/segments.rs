@@ -1,0 +1,160 @@
+//! The transcript: final segments with a gap-free sequence a room. **A final is here before anybody sees it.**
+
+use serde::{Deserialize, Serialize};
+use sqlx::types::Json;
+use uuid::Uuid;
+
+use crate::{Result, Store, StoreError, storable};
+
+/// One recognised word.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Word {
+    /// As it is written, with its punctuation.
+    pub text: String,
+    /// On the meeting clock.
+    pub start_ms: i64,
+    /// On the meeting clock.
+    pub end_ms: i64,
+    /// 0 to 1.
+    pub confidence: f32,
+}
+
+/// A final segment as it is stored.
+#[derive(Clone, Debug, PartialEq, sqlx::FromRow)]
+pub struct Segment {
+    /// The id given by the agent.
+    pub id: Uuid,
+    /// 1, 2, 3, ... in the room, without a gap.
+    pub sequence: i64,
+    /// The agent session that wrote it.
+    pub epoch: i64,
+    /// The speaker's identity in LiveKit.
+    pub identity: String,
+    /// The speaker's name then.
+    pub speaker_name: String,
+    /// The LiveKit track.
+    pub track_id: String,
+    /// On the meeting clock.
+    pub start_ms: i64,
+    /// On the meeting clock.
+    pub end_ms: i64,
+    /// The words as one text.
+    pub text: String,
+    /// The words with their times.
+    pub words: Json<Vec<Word>>,
+    /// The recogniser.
+    pub engine: String,
+}
+
+/// A final segment on its way into the record.
+#[derive(Clone, Debug, PartialEq)]
+pub struct NewSegment {
+    /// Made by the agent before the first attempt: appending the same id again is one segment.
+    pub id: Uuid,
+    /// The speaker's identity in LiveKit.
+    pub identity: String,
+    /// The speaker's name.
+    pub speaker_name: String,
+    /// The LiveKit track.
+    pub track_id: String,
+    /// On the meeting clock.
+    pub start_ms: i64,
+    /// On the meeting clock, not before `start_ms`.
+    pub end_ms: i64,
+    /// The words as one text.
+    pub text: String,
+    /// The words with their times.
+    pub words: Vec<Word>,
+    /// The recogniser.
+    pub engine: String,
+}
+
+impl Store {
+    /// Appends a final and returns its sequence number. One transaction takes the number under the room's lock, checks
+    /// the epoch and inserts, so numbers have no gap and an old session cannot write. A segment that was stored already
+    /// (its answer got lost) returns its number again.
+    ///
+    /// # Errors
+    /// A newer epoch was handed out, or the database is away.
+    pub async fn append_segment(
+        &self,
+        organisation: Uuid,
+        room: Uuid,
+        epoch: i64,
+        new: &NewSegment,
+    ) -> Result<i64> {
+        let mut transaction = self.pool.begin().await?;
+        let position: Option<(i64, i64)> = sqlx::query_as(
+            "SELECT epoch, last_sequence FROM rooms WHERE id = $1 AND organisation_id = $2 FOR UPDATE",
+        )
+        .bind(room)
+        .bind(organisation)
+        .fetch_optional(&mut *transaction)
+        .await?;
+        let (current, last) = position.ok_or(StoreError::NotFound { what: "room" })?;
+        let stored: Option<i64> =
+            sqlx::query_scalar("SELECT sequence FROM segments WHERE id = $1 AND room_id = $2")
+                .bind(new.id)
+                .bind(room)
+                .fetch_optional(&mut *transaction)
+                .await?;
+        if let Some(sequence) = stored {
+            return Ok(sequence);
+        }
+        if current != epoch {
+            return Err(StoreError::Fenced { room, epoch, current });
+        }
+        let sequence = last + 1;
+        sqlx::query("UPDATE rooms SET last_sequence = $2 WHERE id = $1")
+            .bind(room)
+            .bind(sequence)
+            .execute(&mut *transaction)
+            .await?;
+        sqlx::query(
+            "INSERT INTO segments (id, organisation_id, room_id, sequence, epoch, identity, speaker_name, track_id,
+                                   start_ms, end_ms, text, words, engine)
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)",
+        )
+        .bind(new.id)
+        .bind(organisation)
+        .bind(room)
+        .bind(sequence)
+        .bind(epoch)
+        .bind(storable(&new.identity))
+        .bind(storable(&new.speaker_name))
+        .bind(storable(&new.track_id))
+        .bind(new.start_ms)
+        .bind(new.end_ms)
+        .bind(storable(&new.text))
+        .bind(Json(&new.words))
+        .bind(&new.engine)
+        .execute(&mut *transaction)
+        .await?;
+        crate::captions::notify_final(&mut transaction, room, sequence, new.id).await?;
+        transaction.commit().await?;
+        Ok(sequence)
+    }
+
+    /// Segments after a sequence number (0 for all), in order, at most `limit`.
+    ///
+    /// # Errors
+    /// The database is away.
+    pub async fn segments(
+        &self,
+        organisation: Uuid,
+        room: Uuid,
+        after: i64,
+        limit: i64,
+    ) -> Result<Vec<Segment>> {
+        Ok(sqlx::query_as(
+            "SELECT id, sequence, epoch, identity, speaker_name, track_id, start_ms, end_ms, text, words, engine
+             FROM segments WHERE organisation_id = $1 AND room_id = $2 AND sequence > $3 ORDER BY sequence LIMIT $4",
+        )
+        .bind(organisation)
+        .bind(room)
+        .bind(after)
+        .bind(limit)
+        .fetch_all(&self.pool)
+        .await?)
+    }
+}
