@@ -1,0 +1,303 @@
+//! Cuts utterances out of one track's audio. Sans-IO: time is the audio itself, so the same samples give the same
+//! events at any speed.
+//!
+//! An utterance begins a little before the first voice (pre-roll), ends after a pause, and is cut at its quietest place
+//! when it grows too long. No sample of detected speech is outside an utterance.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use crate::SAMPLES_PER_MS;
+use crate::detector::{Detector, FRAME_MS, FRAME_SAMPLES, rms};
+
+/// An utterance's samples, 16 kHz mono; cheap to clone.
+pub type Audio = Arc<[i16]>;
+
+/// How utterances are cut. The defaults are for conversation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ListenerOptions {
+    /// Audio kept from before the first voice, so that the first word survives.
+    pub pre_roll_ms: u64,
+    /// A pause that ends an utterance.
+    pub silence_ms: u64,
+    /// Voice within the last 100 ms that begins an utterance.
+    pub onset_ms: u64,
+    /// New voice after which another hypothesis is worth its price.
+    pub step_ms: u64,
+    /// An utterance that gets longer is cut at its quietest place.
+    pub longest_ms: u64,
+}
+
+impl Default for ListenerOptions {
+    fn default() -> Self {
+        Self {
+            pre_roll_ms: 300,
+            silence_ms: 600,
+            onset_ms: 60,
+            step_ms: 600,
+            longest_ms: 20_000,
+        }
+    }
+}
+
+/// The window in which voice has to gather before an utterance begins.
+const ONSET_WINDOW_MS: u64 = 100;
+/// How far back from the end of a too long utterance the quietest place is looked for.
+const CUT_SEARCH_MS: u64 = 6_000;
+
+/// What the listener reports. Times are milliseconds of the track's own audio.
+#[derive(Clone, Debug, PartialEq)]
+pub enum ListenerEvent {
+    /// Somebody began to speak.
+    SpeechStarted {
+        /// The utterance's number, counted from 0.
+        utterance: u64,
+        /// Where it begins, pre-roll included.
+        at_ms: u64,
+    },
+    /// The open utterance is worth a partial.
+    Hypothesise {
+        /// Its number.
+        utterance: u64,
+        /// All of it so far.
+        audio: Audio,
+        /// Where it begins.
+        start_ms: u64,
+    },
+    /// An utterance is over.
+    Finalise {
+        /// Its number.
+        utterance: u64,
+        /// All of it.
+        audio: Audio,
+        /// Where it begins.
+        start_ms: u64,
+        /// Where its speech ends.
+        end_ms: u64,
+    },
+    /// Nobody speaks any more.
+    SpeechEnded {
+        /// The last utterance's number.
+        utterance: u64,
+        /// Where its speech ended.
+        at_ms: u64,
+    },
+}
+
+/// One track's listener.
+#[derive(Debug)]
+pub struct Listener {
+    options: ListenerOptions,
+    detector: Detector,
+    /// Samples that do not make a frame yet.
+    partial_frame: Vec<i16>,
+    /// Audio from before a possible utterance.
+    pre_roll: VecDeque<i16>,
+    /// Whether the last frames had voice, the newest last.
+    recent: VecDeque<bool>,
+    open: Option<Open>,
+    next_utterance: u64,
+    /// The end of the last whole frame.
+    now_ms: u64,
+}
+
+#[derive(Debug)]
+struct Open {
+    number: u64,
+    start_ms: u64,
+    samples: Vec<i16>,
+    /// The end of the last frame with voice.
+    voice_end_ms: u64,
+    /// Voice since the last hypothesis was asked for.
+    fresh_ms: u64,
+}
+
+impl Listener {
+    /// A listener for a track that begins now.
+    pub fn new(options: ListenerOptions) -> Self {
+        Self {
+            options,
+            detector: Detector::new(),
+            partial_frame: Vec::with_capacity(FRAME_SAMPLES),
+            pre_roll: VecDeque::new(),
+            recent: VecDeque::new(),
+            open: None,
+            next_utterance: 0,
+            now_ms: 0,
+        }
+    }
+
+    /// How much audio was heard, in milliseconds.
+    pub fn now_ms(&self) -> u64 {
+        self.now_ms
+    }
+
+    /// Whether an utterance is open.
+    pub fn is_speaking(&self) -> bool {
+        self.open.is_some()
+    }
+
+    /// Hears 16 kHz mono samples, any number of them.
+    pub fn push(&mut self, mut samples: &[i16]) -> Vec<ListenerEvent> {
+        let mut events = Vec::new();
+        while !samples.is_empty() {
+            let (taken, rest) = samples.split_at(samples.len().min(FRAME_SAMPLES - self.partial_frame.len()));
+            self.partial_frame.extend_from_slice(taken);
+            samples = rest;
+            if self.partial_frame.len() == FRAME_SAMPLES {
+                let frame = std::mem::replace(&mut self.partial_frame, Vec::with_capacity(FRAME_SAMPLES));
+                self.frame(&frame, &mut events);
+            }
+        }
+        events
+    }
+
+    /// The audio is interrupted (mute, end of track, shutdown): an open utterance is over.
+    pub fn flush(&mut self) -> Vec<ListenerEvent> {
+        let mut events = Vec::new();
+        if let Some(open) = &mut self.open {
+            open.samples.append(&mut self.partial_frame);
+        }
+        self.partial_frame.clear();
+        self.pre_roll.clear();
+        self.recent.clear();
+        self.close(&mut events);
+        events
+    }
+
+    /// Time passed without audio. What was open is over.
+    pub fn skip(&mut self, gap_ms: u64) -> Vec<ListenerEvent> {
+        let events = self.flush();
+        self.now_ms += gap_ms;
+        events
+    }
+
+    fn frame(&mut self, frame: &[i16], events: &mut Vec<ListenerEvent>) {
+        let voice = self.detector.is_voice(frame);
+        self.now_ms += FRAME_MS;
+        self.recent.push_back(voice);
+        while self.recent.len() as u64 * FRAME_MS > ONSET_WINDOW_MS {
+            self.recent.pop_front();
+        }
+        if self.open.is_some() {
+            self.grow(frame, voice, events);
+        } else {
+            self.wait(frame, events);
+        }
+    }
+
+    fn wait(&mut self, frame: &[i16], events: &mut Vec<ListenerEvent>) {
+        self.pre_roll.extend(frame);
+        let keep = (self.options.pre_roll_ms + ONSET_WINDOW_MS) as usize * SAMPLES_PER_MS;
+        let surplus = self.pre_roll.len().saturating_sub(keep);
+        self.pre_roll.drain(..surplus);
+        let voiced_ms = self.recent.iter().filter(|&&voice| voice).count() as u64 * FRAME_MS;
+        if voiced_ms < self.options.onset_ms {
+            return;
+        }
+        let samples: Vec<i16> = self.pre_roll.drain(..).collect();
+        let start_ms = self.now_ms - (samples.len() / SAMPLES_PER_MS) as u64;
+        let number = self.next_utterance;
+        self.next_utterance += 1;
+        events.push(ListenerEvent::SpeechStarted {
+            utterance: number,
+            at_ms: start_ms,
+        });
+        self.open = Some(Open {
+            number,
+            start_ms,
+            samples,
+            voice_end_ms: self.now_ms,
+            fresh_ms: voiced_ms,
+        });
+    }
+
+    fn grow(&mut self, frame: &[i16], voice: bool, events: &mut Vec<ListenerEvent>) {
+        let Some(open) = &mut self.open else { return };
+        open.samples.extend_from_slice(frame);
+        if voice {
+            open.voice_end_ms = self.now_ms;
+            open.fresh_ms += FRAME_MS;
+        }
+        let pause_ms = self.now_ms - open.voice_end_ms;
+        // A short pause is a good moment too: a word has just ended, and it may be the last one.
+        let worth_a_look = open.fresh_ms >= self.options.step_ms || (pause_ms == 200 && open.fresh_ms > 0);
+        if pause_ms >= self.options.silence_ms {
+            self.close(events);
+        } else if self.now_ms - open.start_ms >= self.options.longest_ms {
+            self.cut(events);
+        } else if worth_a_look {
+            open.fresh_ms = 0;
+            let audio = Audio::from(open.samples.as_slice());
+            events.push(ListenerEvent::Hypothesise {
+                utterance: open.number,
+                audio,
+                start_ms: open.start_ms,
+            });
+        }
+    }
+
+    fn close(&mut self, events: &mut Vec<ListenerEvent>) {
+        let Some(open) = self.open.take() else { return };
+        // The pause itself has nothing to recognise; a little of it keeps the last consonant.
+        let keep_ms = (open.voice_end_ms - open.start_ms + 200) as usize;
+        let end = open.samples.len().min(keep_ms * SAMPLES_PER_MS);
+        // What is cut off may be the beginning of the next word.
+        self.pre_roll.extend(&open.samples[end..]);
+        events.push(ListenerEvent::Finalise {
+            utterance: open.number,
+            audio: Audio::from(&open.samples[..end]),
+            start_ms: open.start_ms,
+            end_ms: open.voice_end_ms,
+        });
+        events.push(ListenerEvent::SpeechEnded {
+            utterance: open.number,
+            at_ms: open.voice_end_ms,
+        });
+    }
+
+    /// Ends a too long utterance at its quietest place and begins the next one there.
+    fn cut(&mut self, events: &mut Vec<ListenerEvent>) {
+        let Some(open) = self.open.take() else { return };
+        let from = open
+            .samples
+            .len()
+            .saturating_sub(CUT_SEARCH_MS as usize * SAMPLES_PER_MS);
+        let at = quietest(&open.samples, from);
+        let at_ms = open.start_ms + (at / SAMPLES_PER_MS) as u64;
+        let (head, tail) = open.samples.split_at(at);
+        events.push(ListenerEvent::Finalise {
+            utterance: open.number,
+            audio: Audio::from(head),
+            start_ms: open.start_ms,
+            end_ms: at_ms.min(open.voice_end_ms),
+        });
+        let number = self.next_utterance;
+        self.next_utterance += 1;
+        events.push(ListenerEvent::SpeechStarted {
+            utterance: number,
+            at_ms,
+        });
+        let fresh_ms = (tail.len() / SAMPLES_PER_MS) as u64;
+        self.open = Some(Open {
+            number,
+            start_ms: at_ms,
+            samples: tail.to_vec(),
+            voice_end_ms: open.voice_end_ms.max(at_ms),
+            fresh_ms,
+        });
+    }
+}
+
+/// The middle of the quietest 100 ms at or after `from`, in whole milliseconds.
+fn quietest(samples: &[i16], from: usize) -> usize {
+    let window = 100 * SAMPLES_PER_MS;
+    let step = FRAME_SAMPLES;
+    (from..samples.len().saturating_sub(window))
+        .step_by(step)
+        .min_by(|&a, &b| rms(&samples[a..a + window]).total_cmp(&rms(&samples[b..b + window])))
+        .map_or(samples.len(), |start| start + window / 2)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,145 @@
+//! Words that Whisper says without having heard them: loops, and phrases it learned from subtitles of silence.
+
+use crate::Word;
+
+/// Phrases that Whisper makes out of noise. Real speakers say some of them too, so they are dropped only when Whisper
+/// itself was unsure.
+const PHANTOMS: [&str; 9] = [
+    "you",
+    "thank you",
+    "thanks for watching",
+    "thank you for watching",
+    "thank you very much",
+    "bye",
+    "bye bye",
+    "please subscribe",
+    "subtitles by the amara org community",
+];
+/// Mean confidence under which a phantom phrase is not believed.
+const PHANTOM_CONFIDENCE: f32 = 0.6;
+/// Nobody says more.
+const WORDS_PER_SECOND_LIMIT: f64 = 9.0;
+
+/// Whether the words repeat themselves as a decoder does that has lost its way: the same one to eight words at least
+/// four times in a row (at least eight times for a single word), or more words than a mouth can say.
+pub(super) fn is_loop(words: &[Word], audio_ms: u64) -> bool {
+    let normal: Vec<String> = words.iter().map(Word::normal).collect();
+    let repeats = (1..=8usize).any(|length| {
+        let needed = if length == 1 { 8 } else { 4 };
+        normal.len() >= length * needed
+            && normal.windows(length * needed).any(|window| {
+                window
+                    .chunks_exact(length)
+                    .all(|chunk| chunk == &window[..length])
+            })
+    });
+    let limit = (audio_ms as f64 / 1000.0 * WORDS_PER_SECOND_LIMIT).ceil() as usize + 3;
+    repeats || words.len() > limit
+}
+
+/// Cuts a loop down to its first round.
+pub(super) fn unroll(mut words: Vec<Word>) -> Vec<Word> {
+    let normal: Vec<String> = words.iter().map(Word::normal).collect();
+    for length in 1..=8usize {
+        for start in 0..normal.len().saturating_sub(length) {
+            let pattern = &normal[start..start + length];
+            let rounds = normal[start..]
+                .chunks_exact(length)
+                .take_while(|chunk| *chunk == pattern)
+                .count();
+            if rounds >= if length == 1 { 8 } else { 4 } {
+                words.drain(start + length..start + length * rounds);
+                return words;
+            }
+        }
+    }
+    words
+}
+
+/// Whether the words are a phrase that Whisper makes out of noise.
+pub(super) fn is_phantom(words: &[Word], no_speech: f32) -> bool {
+    if words.is_empty() {
+        return false;
+    }
+    let confidence = words.iter().map(|word| word.confidence).sum::<f32>() / words.len() as f32;
+    let line = words
+        .iter()
+        .map(Word::normal)
+        .filter(|word| !word.is_empty())
+        .collect::<Vec<_>>()
+        .join(" ");
+    let silence = no_speech > 0.8 && confidence < 0.5;
+    // "[BLANK_AUDIO]", "(music)": a description, not words.
+    let described = words
+        .first()
+        .is_some_and(|w| w.text.starts_with(['[', '(', '*', '♪']))
+        && words.last().is_some_and(|w| {
+            w.text
+                .trim_end_matches(['.', ','])
+                .ends_with([']', ')', '*', '♪'])
+        });
+    line.is_empty()
+        || described
+        || silence
+        || (PHANTOMS.contains(&line.as_str()) && confidence < PHANTOM_CONFIDENCE)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn words(text: &str, confidence: f32) -> Vec<Word> {
+        text.split_whitespace()
+            .map(|word| Word {
+                text: word.into(),
+                start_ms: 0,
+                end_ms: 0,
+                confidence,
+            })
+            .collect()
+    }
+
+    #[test]
+    fn a_loop_is_found_and_speech_that_repeats_itself_is_not() {
+        assert!(is_loop(&words(&"and then ".repeat(6), 0.9), 10_000));
+        assert!(is_loop(&words(&"no ".repeat(9), 0.9), 10_000));
+        assert!(
+            is_loop(&words("a b c d e f g h i j k l m n o", 0.9), 1000),
+            "fifteen words in a second"
+        );
+        assert!(!is_loop(
+            &words(
+                "it was the best of times, it was the worst of times, it was the age of wisdom",
+                0.9
+            ),
+            6000
+        ));
+        assert!(!is_loop(&words("no no no no that is not what I said", 0.9), 4000));
+    }
+
+    #[test]
+    fn an_unrolled_loop_is_said_once() {
+        let line = |words: Vec<Word>| {
+            words
+                .into_iter()
+                .map(|word| word.text)
+                .collect::<Vec<_>>()
+                .join(" ")
+        };
+        assert_eq!(
+            line(unroll(words("so we go on and on and on and on and on then", 0.9))),
+            "so we go on and on then"
+        );
+    }
+
+    #[test]
+    fn a_phantom_needs_doubt() {
+        assert!(is_phantom(&words("Thank you.", 0.3), 0.1));
+        assert!(!is_phantom(&words("Thank you.", 0.9), 0.1));
+        assert!(is_phantom(&words("[BLANK_AUDIO]", 0.9), 0.1));
+        assert!(!is_phantom(
+            &words("the retention period is thirty days", 0.3),
+            0.1
+        ));
+    }
+}

@@ -1,0 +1,9 @@
+//! Local Whisper: a pool of worker threads over one copy of the weights.
+
+mod decode;
+mod guard;
+mod pool;
+mod queue;
+
+pub use pool::{LoadError, PoolLoad, WhisperOptions, WhisperPool};
+pub use queue::{RecogniseError, Request, RequestKind, StreamId};

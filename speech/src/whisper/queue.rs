@@ -1,0 +1,167 @@
+//! What waits for a worker: finals before partials, of each stream only the newest partial. Sans-IO.
+
+use std::collections::VecDeque;
+
+use crate::listener::Audio;
+
+/// A track, as the pool tells them apart.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct StreamId(pub u64);
+
+/// How urgent a request is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RequestKind {
+    /// The utterance is still growing; a newer request replaces this one.
+    Partial,
+    /// The utterance is complete; this is never dropped.
+    Final,
+}
+
+/// An utterance to recognise.
+#[derive(Clone, Debug)]
+pub struct Request {
+    /// Whose it is.
+    pub stream: StreamId,
+    /// Its number within the track.
+    pub utterance: u64,
+    /// How urgent it is.
+    pub kind: RequestKind,
+    /// 16 kHz mono.
+    pub audio: Audio,
+    /// Where it begins; the words' times count from the same zero.
+    pub start_ms: u64,
+    /// What was said just before, and names that may come; empty is fine.
+    pub prompt: String,
+}
+
+/// Why there are no words.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum RecogniseError {
+    /// A newer request of the same stream made this one pointless.
+    #[error("overtaken by a newer request")]
+    Overtaken,
+    /// Too many finals wait: ask again later.
+    #[error("more than {FINALS_LIMIT} utterances wait")]
+    Overloaded,
+    /// The model could not be run on it.
+    #[error("the model failed")]
+    Failed,
+    /// The pool is shut down.
+    #[error("the recogniser is shut down")]
+    ShutDown,
+}
+
+/// Finals that may wait. At 20 s each this is 160 MB of audio at most.
+pub(super) const FINALS_LIMIT: usize = 256;
+
+/// Requests with something that waits for their answer.
+#[derive(Debug)]
+pub(super) struct Queue<T> {
+    finals: VecDeque<(Request, T)>,
+    /// At most one of each stream, in the order of the streams' turns.
+    partials: VecDeque<(Request, T)>,
+}
+
+impl<T> Default for Queue<T> {
+    fn default() -> Self {
+        Self {
+            finals: VecDeque::new(),
+            partials: VecDeque::new(),
+        }
+    }
+}
+
+impl<T> Queue<T> {
+    /// Takes a request in. What comes back is refused and has to be told so.
+    pub(super) fn push(&mut self, request: Request, answer: T) -> Option<(T, RecogniseError)> {
+        let same = |(waiting, _): &(Request, T)| waiting.stream == request.stream;
+        let stale = self.partials.iter().position(same);
+        match request.kind {
+            RequestKind::Final if self.finals.len() >= FINALS_LIMIT => {
+                Some((answer, RecogniseError::Overloaded))
+            }
+            RequestKind::Final => {
+                let overtaken = stale.and_then(|index| self.partials.remove(index));
+                self.finals.push_back((request, answer));
+                overtaken.map(|(_, answer)| (answer, RecogniseError::Overtaken))
+            }
+            RequestKind::Partial => match stale {
+                // The newer one keeps the older one's turn: a stream that speaks fast does not starve itself.
+                Some(index) => {
+                    let (_, overtaken) = std::mem::replace(&mut self.partials[index], (request, answer));
+                    Some((overtaken, RecogniseError::Overtaken))
+                }
+                None => {
+                    self.partials.push_back((request, answer));
+                    None
+                }
+            },
+        }
+    }
+
+    /// The next request to work on.
+    pub(super) fn pop(&mut self) -> Option<(Request, T)> {
+        self.finals.pop_front().or_else(|| self.partials.pop_front())
+    }
+
+    /// Waiting finals and partials.
+    pub(super) fn len(&self) -> (usize, usize) {
+        (self.finals.len(), self.partials.len())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn request(stream: u64, utterance: u64, kind: RequestKind) -> Request {
+        Request {
+            stream: StreamId(stream),
+            utterance,
+            kind,
+            audio: Audio::from([]),
+            start_ms: 0,
+            prompt: String::new(),
+        }
+    }
+
+    #[test]
+    fn finals_go_first_and_only_the_newest_partial_of_a_stream_waits() {
+        let mut queue = Queue::default();
+        assert_eq!(queue.push(request(1, 0, RequestKind::Partial), "a"), None);
+        assert_eq!(queue.push(request(2, 0, RequestKind::Partial), "b"), None);
+        assert_eq!(
+            queue.push(request(1, 0, RequestKind::Partial), "c"),
+            Some(("a", RecogniseError::Overtaken))
+        );
+        assert_eq!(queue.push(request(3, 7, RequestKind::Final), "d"), None);
+        let order: Vec<_> = std::iter::from_fn(|| queue.pop())
+            .map(|(_, answer)| answer)
+            .collect();
+        assert_eq!(order, ["d", "c", "b"]);
+    }
+
+    #[test]
+    fn a_final_makes_the_streams_own_partial_pointless() {
+        let mut queue = Queue::default();
+        queue.push(request(1, 0, RequestKind::Partial), "partial");
+        let overtaken = queue.push(request(1, 0, RequestKind::Final), "final");
+        assert_eq!(overtaken, Some(("partial", RecogniseError::Overtaken)));
+        assert_eq!(queue.len(), (1, 0));
+    }
+
+    #[test]
+    fn the_limit_of_finals_is_said_and_nothing_waiting_is_dropped() {
+        let mut queue = Queue::default();
+        for number in 0..FINALS_LIMIT as u64 {
+            assert!(
+                queue
+                    .push(request(number, 0, RequestKind::Final), number)
+                    .is_none()
+            );
+        }
+        let refused = queue.push(request(9999, 0, RequestKind::Final), 9999);
+        assert_eq!(refused, Some((9999, RecogniseError::Overloaded)));
+        assert_eq!(queue.len(), (FINALS_LIMIT, 0));
+    }
+}
