@@ -1,0 +1,149 @@
+//! Which packets need no decoding: those that the sender says are inaudible (RFC 6464). A meeting's
+//! cost then grows with those who speak, not with those who are there.
+//!
+//! The sender is not simply believed. Now and then a packet that claims silence is decoded after all,
+//! and a track found to be audible is decoded in full for a while.
+
+use std::collections::VecDeque;
+
+use bytes::Bytes;
+
+use super::level::INAUDIBLE_DBOV;
+
+/// Silence is decoded for this many packets before it is trusted, so that the last sound fades out and
+/// the decoder's memory is that of silence.
+const HANGOVER_PACKETS: u32 = 10;
+/// One packet in this many is decoded to see whether the claim is true: one a second.
+const AUDIT_EVERY_PACKETS: u32 = 50;
+/// The claim was false when a packet is louder than this. Well above what coding adds to silence.
+const AUDIT_DBOV: u8 = 70;
+/// After a false claim everything is decoded for this many packets: one minute.
+const DISTRUST_PACKETS: u32 = 3_000;
+/// Skipped packets that are decoded, and not heard, before the first that is heard again: what a
+/// decoder remembers of the past has faded in by then.
+const WARM_UP_PACKETS: usize = 3;
+
+/// What to do with a packet.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Verdict {
+    Decode,
+    /// It is silent.
+    Skip,
+    /// Decode it and tell [`SilenceGate::audited`] how loud it was.
+    Audit,
+}
+
+#[derive(Debug, Default)]
+pub(crate) struct SilenceGate {
+    silent_run: u32,
+    since_audit: u32,
+    distrust: u32,
+    skipped: VecDeque<Bytes>,
+}
+
+impl SilenceGate {
+    pub(crate) fn judge(&mut self, level_dbov: Option<u8>) -> Verdict {
+        self.distrust = self.distrust.saturating_sub(1);
+        if level_dbov.is_none_or(|level| level < INAUDIBLE_DBOV) || self.distrust > 0 {
+            self.silent_run = 0;
+            return Verdict::Decode;
+        }
+        self.silent_run = self.silent_run.saturating_add(1);
+        if self.silent_run <= HANGOVER_PACKETS {
+            self.since_audit = 0;
+            return Verdict::Decode;
+        }
+        self.since_audit += 1;
+        if self.since_audit >= AUDIT_EVERY_PACKETS {
+            self.since_audit = 0;
+            return Verdict::Audit;
+        }
+        Verdict::Skip
+    }
+
+    /// The track is being skipped: what is missing is silence, too.
+    pub(crate) fn is_closed(&self) -> bool {
+        self.silent_run > HANGOVER_PACKETS
+    }
+
+    /// Remembers a packet that was not decoded.
+    pub(crate) fn skipped(&mut self, payload: &Bytes) {
+        if self.skipped.len() >= WARM_UP_PACKETS {
+            self.skipped.pop_front();
+        }
+        self.skipped.push_back(payload.clone());
+    }
+
+    /// The packets to decode unheard before the next one that is heard.
+    pub(crate) fn take_warm_up(&mut self) -> impl Iterator<Item = Bytes> {
+        std::mem::take(&mut self.skipped).into_iter()
+    }
+
+    /// The outcome of an audit; false when the claim was false.
+    pub(crate) fn audited(&mut self, level_dbov: u8) -> bool {
+        let honest = level_dbov >= AUDIT_DBOV;
+        if !honest {
+            self.distrust = DISTRUST_PACKETS;
+            self.silent_run = 0;
+        }
+        honest
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{super::level::SILENCE_DBOV, *};
+
+    fn verdicts(gate: &mut SilenceGate, level: Option<u8>, packets: usize) -> Vec<Verdict> {
+        (0..packets).map(|_| gate.judge(level)).collect()
+    }
+
+    #[test]
+    fn silence_is_skipped_after_a_while_and_looked_at_now_and_then() {
+        let mut gate = SilenceGate::default();
+        assert!(
+            verdicts(&mut gate, Some(40), 100)
+                .iter()
+                .all(|verdict| *verdict == Verdict::Decode)
+        );
+        let silent = verdicts(&mut gate, Some(SILENCE_DBOV), 510);
+        assert!(silent[..10].iter().all(|verdict| *verdict == Verdict::Decode));
+        assert_eq!(
+            silent
+                .iter()
+                .filter(|verdict| **verdict == Verdict::Audit)
+                .count(),
+            10
+        );
+        assert_eq!(
+            silent.iter().filter(|verdict| **verdict == Verdict::Skip).count(),
+            490
+        );
+        assert_eq!(
+            gate.judge(Some(60)),
+            Verdict::Decode,
+            "sound opens the gate at once"
+        );
+    }
+
+    #[test]
+    fn without_levels_everything_is_decoded() {
+        let all = verdicts(&mut SilenceGate::default(), None, 1_000);
+        assert!(all.iter().all(|verdict| *verdict == Verdict::Decode));
+    }
+
+    #[test]
+    fn a_false_claim_of_silence_is_found_out_within_two_seconds() {
+        let mut gate = SilenceGate::default();
+        let until_audit = std::iter::from_fn(|| Some(gate.judge(Some(SILENCE_DBOV))))
+            .take_while(|verdict| *verdict != Verdict::Audit)
+            .count();
+        assert!(until_audit < 100, "{until_audit} packets");
+        assert!(!gate.audited(30));
+        assert!(
+            verdicts(&mut gate, Some(SILENCE_DBOV), 2_900)
+                .iter()
+                .all(|verdict| *verdict == Verdict::Decode)
+        );
+    }
+}

@@ -1,0 +1,243 @@
+//! The receiving side of one remote track. The driver drops packets into an inbox and goes on; the
+//! ticker takes them from there, runs one jitter buffer for each format that is listened to, and fills
+//! the streams' queues. A track nobody listens to costs nothing but its counters.
+
+use std::{
+    sync::{
+        Arc, Weak,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Instant,
+};
+
+use parking_lot::Mutex;
+
+use super::{
+    RtpAudio,
+    convert::Converter,
+    format::PcmFormat,
+    playout::Playout,
+    playout_stats::PlayoutStats,
+    queue::FrameQueue,
+    receive::ReceiveStats,
+    ticker::{self, Paced},
+};
+
+/// Packets the driver may leave between two steps; beyond that the oldest are dropped. Four seconds of
+/// sound: more than the jitter buffer takes.
+const MAX_INBOX_PACKETS: usize = 200;
+/// After the track has ended, what is still buffered is played for this many steps at most.
+const MAX_DRAIN_TICKS: u32 = 100;
+
+/// Counters since the track was made.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub(crate) struct InboundAudioStats {
+    pub packets_received: u64,
+    /// Payload only.
+    pub bytes_received: u64,
+    /// Expected less received (RFC 3550).
+    pub packets_lost: i64,
+    pub jitter_s: f64,
+    pub last_packet: Option<Instant>,
+    /// What the jitter buffer did for the first format listened to.
+    pub playout: PlayoutStats,
+}
+
+/// The receiving side of one remote track. Clones are the same side.
+#[derive(Clone)]
+pub(crate) struct InboundAudio {
+    inner: Arc<Inbound>,
+}
+
+struct Inbound {
+    this: Weak<Self>,
+    enabled: AtomicBool,
+    closed: AtomicBool,
+    /// Locked before `inbox` where both are.
+    listening: Mutex<Listening>,
+    inbox: Mutex<Inbox>,
+}
+
+#[derive(Default)]
+struct Inbox {
+    packets: Vec<(RtpAudio, Instant)>,
+    received: ReceiveStats,
+    dropped: u64,
+    /// The ticker calls, so somebody listens.
+    paced: bool,
+}
+
+#[derive(Default)]
+struct Listening {
+    players: Vec<Player>,
+    stats: PlayoutStats,
+    arrivals: Vec<(RtpAudio, Instant)>,
+    drain_ticks: u32,
+}
+
+/// One format with all who listen in it.
+struct Player {
+    format: PcmFormat,
+    playout: Playout,
+    converter: Converter,
+    queues: Vec<Arc<FrameQueue>>,
+    decoded: Vec<i16>,
+    delivered: Vec<i16>,
+}
+
+impl InboundAudio {
+    pub(crate) fn new() -> Self {
+        let inner = Arc::new_cyclic(|this| Inbound {
+            this: Weak::clone(this),
+            enabled: AtomicBool::new(true),
+            closed: AtomicBool::new(false),
+            listening: Mutex::default(),
+            inbox: Mutex::default(),
+        });
+        Self { inner }
+    }
+
+    /// Takes a packet from the network; returns at once.
+    pub(crate) fn push(&self, packet: RtpAudio, arrival: Instant) {
+        let mut inbox = self.inner.inbox.lock();
+        inbox.received.observe(&packet, arrival);
+        if !inbox.paced || self.is_closed() {
+            return;
+        }
+        if inbox.packets.len() >= MAX_INBOX_PACKETS {
+            inbox.packets.remove(0);
+            inbox.dropped += 1;
+        }
+        inbox.packets.push((packet, arrival));
+    }
+
+    /// The track has ended: streams get what is buffered, then their end.
+    pub(crate) fn close(&self) {
+        self.inner.closed.store(true, Ordering::Release);
+    }
+
+    pub(crate) fn is_closed(&self) -> bool {
+        self.inner.closed.load(Ordering::Acquire)
+    }
+
+    pub(crate) fn stats(&self) -> InboundAudioStats {
+        let playout = self.inner.listening.lock().stats;
+        let inbox = self.inner.inbox.lock();
+        InboundAudioStats {
+            packets_received: inbox.received.packets,
+            bytes_received: inbox.received.payload_bytes,
+            packets_lost: inbox.received.lost(),
+            jitter_s: inbox.received.jitter_s(),
+            last_packet: inbox.received.last_arrival(),
+            playout: PlayoutStats {
+                packets_discarded: playout.packets_discarded + inbox.dropped,
+                ..playout
+            },
+        }
+    }
+
+    pub(crate) fn enabled(&self) -> bool {
+        self.inner.enabled.load(Ordering::Relaxed)
+    }
+
+    /// A track that is not enabled is heard as silence. True when that is a change.
+    pub(crate) fn set_enabled(&self, enabled: bool) -> bool {
+        self.inner.enabled.swap(enabled, Ordering::Relaxed) != enabled
+    }
+
+    /// Fills the queue from the next step on.
+    pub(crate) fn add_listener(&self, queue: &Arc<FrameQueue>) {
+        let mut listening = self.inner.listening.lock();
+        let format = queue.format();
+        if let Some(player) = listening
+            .players
+            .iter_mut()
+            .find(|player| player.format == format)
+        {
+            player.queues.push(Arc::clone(queue));
+            return;
+        }
+        match Playout::new(format.opus()) {
+            Ok(playout) if !self.is_closed() => listening.players.push(Player {
+                format,
+                playout,
+                converter: Converter::new(format.opus(), format),
+                queues: vec![Arc::clone(queue)],
+                decoded: Vec::new(),
+                delivered: Vec::new(),
+            }),
+            Ok(_) => return queue.finish(),
+            Err(error) => {
+                tracing::error!(%error, "no decoder: the stream ends");
+                return queue.finish();
+            }
+        }
+        let mut inbox = self.inner.inbox.lock();
+        if !inbox.paced {
+            inbox.paced = true;
+            ticker::join(Weak::clone(&self.inner.this) as Weak<dyn Paced>);
+        }
+    }
+}
+
+impl Paced for Inbound {
+    fn tick(&self, slot: Instant) -> bool {
+        let mut listening = self.listening.lock();
+        let listening = &mut *listening;
+        std::mem::swap(&mut listening.arrivals, &mut self.inbox.lock().packets);
+        let silent = !self.enabled.load(Ordering::Relaxed);
+        for (index, player) in listening.players.iter_mut().enumerate() {
+            player.step(&listening.arrivals, slot, silent);
+            let counted = std::mem::take(&mut player.playout.stats);
+            if index == 0 {
+                listening.stats += counted;
+            }
+        }
+        listening.arrivals.clear();
+        if self.closed.load(Ordering::Acquire) {
+            listening.drain_ticks += 1;
+            let drained = listening.players.iter().all(|player| player.playout.is_drained());
+            if drained || listening.drain_ticks > MAX_DRAIN_TICKS {
+                listening.finish();
+            }
+        }
+        listening.players.retain(|player| !player.queues.is_empty());
+        if listening.players.is_empty() {
+            let mut inbox = self.inbox.lock();
+            inbox.packets = Vec::new();
+            inbox.paced = false;
+            return false;
+        }
+        true
+    }
+}
+
+impl Drop for Inbound {
+    fn drop(&mut self) {
+        self.listening.get_mut().finish();
+    }
+}
+
+impl Listening {
+    fn finish(&mut self) {
+        for queue in self.players.drain(..).flat_map(|player| player.queues) {
+            queue.finish();
+        }
+    }
+}
+
+impl Player {
+    fn step(&mut self, arrivals: &[(RtpAudio, Instant)], slot: Instant, silent: bool) {
+        for (packet, arrival) in arrivals {
+            self.playout.insert(packet, *arrival);
+        }
+        self.decoded.clear();
+        self.delivered.clear();
+        self.playout.pull(slot, &mut self.decoded);
+        if silent {
+            self.decoded.fill(0);
+        }
+        self.converter.convert(&self.decoded, &mut self.delivered);
+        self.queues.retain(|queue| queue.push(&self.delivered));
+    }
+}

@@ -1,0 +1,207 @@
+//! The sending side of one local track: takes the source's sound step by step, encodes it and hands
+//! each frame to the driver's sink; also feeds streams that listen to the track locally.
+
+use std::{
+    sync::{
+        Arc, Weak,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Instant,
+};
+
+use parking_lot::Mutex;
+
+use super::{
+    EncodedAudio, EncoderOptions,
+    convert::Converter,
+    encode::{Frame, FrameEncoder, MediaClock},
+    format::TICK_MS,
+    level::mean_square,
+    queue::FrameQueue,
+    source::{Outlet, SourceQueue},
+};
+
+/// Takes encoded frames, on the audio thread: it must not block.
+type Sink = Arc<dyn Fn(EncodedAudio) + Send + Sync>;
+
+/// Counters since the track was made, in the terms of the W3C statistics.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub(crate) struct OutboundAudioStats {
+    pub packets_sent: u64,
+    /// Payload only.
+    pub bytes_sent: u64,
+    /// Frames that silence made unnecessary.
+    pub frames_suppressed: u64,
+    /// The last 10 ms, linear, 1 for full scale.
+    pub audio_level: f64,
+    /// Sum of squared levels times their duration.
+    pub total_audio_energy: f64,
+    pub total_samples_duration_s: f64,
+}
+
+/// The sending side of one local track. Clones are the same side.
+#[derive(Clone)]
+pub(crate) struct OutboundAudio {
+    inner: Arc<Outbound>,
+}
+
+struct Outbound {
+    this: Weak<Self>,
+    source: Arc<SourceQueue>,
+    enabled: AtomicBool,
+    state: Mutex<State>,
+}
+
+struct State {
+    clock: MediaClock,
+    sink: Option<(Sink, Option<FrameEncoder>)>,
+    listeners: Vec<(Arc<FrameQueue>, Converter)>,
+    stats: OutboundAudioStats,
+    scratch: Vec<i16>,
+}
+
+impl OutboundAudio {
+    pub(crate) fn new(source: Arc<SourceQueue>) -> Self {
+        let state = State {
+            clock: MediaClock::starting_at(rand::random()),
+            sink: None,
+            listeners: Vec::new(),
+            stats: OutboundAudioStats::default(),
+            scratch: Vec::new(),
+        };
+        let enabled = AtomicBool::new(true);
+        let state = Mutex::new(state);
+        Self {
+            inner: Arc::new_cyclic(|this| Outbound {
+                this: Weak::clone(this),
+                source,
+                enabled,
+                state,
+            }),
+        }
+    }
+
+    /// Sends encoded frames to `sink` from now on. A second call replaces the sink; the encoder goes
+    /// on undisturbed unless the options differ. The sink is called on the audio thread.
+    pub(crate) fn attach(&self, sink: Sink, options: EncoderOptions) {
+        let outbound = &self.inner;
+        {
+            let mut state = outbound.state.lock();
+            let kept = state.sink.take().and_then(|(_, encoder)| encoder);
+            let encoder = match kept {
+                Some(encoder) if encoder.options() == options => Some(encoder),
+                _ => FrameEncoder::new(outbound.source.format(), options)
+                    .inspect_err(|error| tracing::error!(%error, "no encoder: the track stays silent"))
+                    .ok(),
+            };
+            state.sink = Some((sink, encoder));
+        }
+        outbound.source.attach(outbound.as_outlet());
+    }
+
+    /// Sends no more.
+    pub(crate) fn detach(&self) {
+        let mut state = self.inner.state.lock();
+        state.sink = None;
+        if state.listeners.is_empty() {
+            drop(state);
+            self.inner.leave_source();
+        }
+    }
+
+    pub(crate) fn stats(&self) -> OutboundAudioStats {
+        self.inner.state.lock().stats
+    }
+
+    pub(crate) fn enabled(&self) -> bool {
+        self.inner.enabled.load(Ordering::Relaxed)
+    }
+
+    /// A track that is not enabled sends silence. True when that is a change.
+    pub(crate) fn set_enabled(&self, enabled: bool) -> bool {
+        self.inner.enabled.swap(enabled, Ordering::Relaxed) != enabled
+    }
+
+    pub(crate) fn add_listener(&self, queue: &Arc<FrameQueue>) {
+        let converter = Converter::new(self.inner.source.format(), queue.format());
+        self.inner
+            .state
+            .lock()
+            .listeners
+            .push((Arc::clone(queue), converter));
+        self.inner.source.attach(self.inner.as_outlet());
+    }
+}
+
+impl Outbound {
+    fn as_outlet(&self) -> Weak<dyn Outlet> {
+        Weak::clone(&self.this) as Weak<dyn Outlet>
+    }
+
+    fn leave_source(&self) {
+        self.source.detach(&self.as_outlet());
+    }
+}
+
+impl Outlet for Outbound {
+    fn feed(&self, slot: Instant, pcm: &[i16]) {
+        let silence;
+        let pcm = if self.enabled.load(Ordering::Relaxed) {
+            pcm
+        } else {
+            silence = vec![0; pcm.len()];
+            &silence
+        };
+        let mut state = self.state.lock();
+        let State {
+            clock,
+            sink,
+            listeners,
+            stats,
+            scratch,
+        } = &mut *state;
+        stats.measure(pcm);
+        listeners.retain_mut(|(queue, converter)| {
+            scratch.clear();
+            converter.convert(pcm, scratch);
+            queue.push(scratch)
+        });
+        let Some((sink, encoder)) = sink else {
+            if listeners.is_empty() {
+                drop(state);
+                self.leave_source();
+            }
+            return;
+        };
+        let Some(encoder) = encoder else { return };
+        match encoder.push(clock, slot, pcm) {
+            Some(Frame::Packet(packet)) => {
+                stats.packets_sent += 1;
+                stats.bytes_sent += packet.payload.len() as u64;
+                let sink = Arc::clone(sink);
+                drop(state);
+                sink(packet);
+            }
+            Some(Frame::Suppressed) => stats.frames_suppressed += 1,
+            None => {}
+        }
+    }
+}
+
+impl Drop for Outbound {
+    fn drop(&mut self) {
+        for (queue, _) in &self.state.get_mut().listeners {
+            queue.finish();
+        }
+    }
+}
+
+impl OutboundAudioStats {
+    fn measure(&mut self, pcm: &[i16]) {
+        let seconds = f64::from(TICK_MS) / 1_000.0;
+        let square = mean_square(pcm) / (32_768.0 * 32_768.0);
+        self.audio_level = square.sqrt();
+        self.total_audio_energy += square * seconds;
+        self.total_samples_duration_s += seconds;
+    }
+}

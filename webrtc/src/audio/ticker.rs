@@ -1,0 +1,163 @@
+//! The one clock of all tracks: a thread that calls every active member each 10 ms and sleeps, at no
+//! cost, while there is none. A member that panics is dropped; the others go on.
+
+use std::{
+    panic::{AssertUnwindSafe, catch_unwind},
+    sync::{Arc, OnceLock, Weak},
+    thread,
+    time::{Duration, Instant},
+};
+
+use parking_lot::{Condvar, Mutex};
+
+use super::format::TICK_MS;
+
+const TICK: Duration = Duration::from_millis(TICK_MS as u64);
+/// How far a starved clock catches up by itself. Readers hold ten frames, so a burst of five loses
+/// none; what is older than this is left to the jitter buffers to make up for.
+const MAX_BEHIND: Duration = Duration::from_millis(50);
+
+/// Something that has work to do each 10 ms.
+pub(crate) trait Paced: Send + Sync {
+    /// Does the work of one slot; false leaves the ticker until the next [`join`]. `slot` is the
+    /// time at which the call was due, which on a starved machine is a little before now.
+    fn tick(&self, slot: Instant) -> bool;
+}
+
+/// Has `member` called from the next slot on. A member joins once; only it knows whether it has.
+pub(crate) fn join(member: Weak<dyn Paced>) {
+    static TICKER: OnceLock<Option<Arc<Ticker>>> = OnceLock::new();
+    if let Some(ticker) = TICKER.get_or_init(Ticker::start) {
+        ticker.members.lock().push(member);
+        ticker.wake.notify_one();
+    }
+}
+
+#[derive(Default)]
+struct Ticker {
+    members: Mutex<Vec<Weak<dyn Paced>>>,
+    wake: Condvar,
+}
+
+impl Ticker {
+    fn start() -> Option<Arc<Self>> {
+        let ticker = Arc::new(Self::default());
+        let run = Arc::clone(&ticker);
+        match thread::Builder::new()
+            .name("audio-ticker".into())
+            .spawn(move || run.run())
+        {
+            Ok(_) => Some(ticker),
+            Err(error) => {
+                tracing::error!(%error, "no thread for audio: all tracks stay silent");
+                None
+            }
+        }
+    }
+
+    fn run(&self) {
+        let mut schedule = Schedule::starting(Instant::now());
+        let mut round: Vec<Weak<dyn Paced>> = Vec::new();
+        loop {
+            if round.is_empty() {
+                let mut members = self.members.lock();
+                if members.is_empty() {
+                    self.wake.wait_while(&mut members, |members| members.is_empty());
+                    schedule = Schedule::starting(Instant::now());
+                }
+            }
+            let now = Instant::now();
+            let Some(slot) = schedule.take_due(now) else {
+                thread::sleep(schedule.next.saturating_duration_since(now));
+                continue;
+            };
+            round.append(&mut self.members.lock());
+            round.retain(|member| member.upgrade().is_some_and(|member| tick(&*member, slot)));
+        }
+    }
+}
+
+fn tick(member: &dyn Paced, slot: Instant) -> bool {
+    catch_unwind(AssertUnwindSafe(|| member.tick(slot))).unwrap_or_else(|_| {
+        tracing::error!("an audio track failed and is dropped");
+        false
+    })
+}
+
+/// When slots are due. Without a clock of its own.
+struct Schedule {
+    next: Instant,
+}
+
+impl Schedule {
+    fn starting(now: Instant) -> Self {
+        Self { next: now }
+    }
+
+    /// The next slot that is due by `now`; slots too far back are passed over.
+    fn take_due(&mut self, now: Instant) -> Option<Instant> {
+        let behind = now.checked_duration_since(self.next)?;
+        if behind > MAX_BEHIND {
+            let passed_over = (behind - MAX_BEHIND).as_millis().div_ceil(u128::from(TICK_MS));
+            self.next += TICK * u32::try_from(passed_over).unwrap_or(u32::MAX);
+        }
+        let slot = self.next;
+        self.next += TICK;
+        Some(slot)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc;
+
+    use super::*;
+
+    #[test]
+    fn a_punctual_clock_gets_each_slot_once() {
+        let start = Instant::now();
+        let mut schedule = Schedule::starting(start);
+        for slot in 0..1_000 {
+            let due = start + TICK * slot;
+            assert_eq!(schedule.take_due(due + Duration::from_millis(3)), Some(due));
+            assert_eq!(schedule.take_due(due + Duration::from_millis(9)), None);
+        }
+    }
+
+    #[test]
+    fn a_starved_clock_catches_up_by_a_short_burst_only() {
+        let start = Instant::now();
+        let mut schedule = Schedule::starting(start);
+        let now = start + Duration::from_millis(1_003);
+        let burst: Vec<_> = std::iter::from_fn(|| schedule.take_due(now)).collect();
+        assert_eq!(burst.len(), 5);
+        assert_eq!(burst.last(), Some(&(start + Duration::from_millis(1_000))));
+        assert!(burst.windows(2).all(|pair| pair[1] - pair[0] == TICK));
+    }
+
+    struct Member {
+        seen: mpsc::SyncSender<Instant>,
+        panics: bool,
+    }
+
+    impl Paced for Member {
+        fn tick(&self, slot: Instant) -> bool {
+            assert!(!self.panics, "a member that fails");
+            self.seen.send(slot).is_ok()
+        }
+    }
+
+    #[test]
+    fn a_failing_member_takes_no_other_with_it() {
+        let (seen, slots) = mpsc::sync_channel(0);
+        let bad: Arc<dyn Paced> = Arc::new(Member {
+            seen: seen.clone(),
+            panics: true,
+        });
+        let good: Arc<dyn Paced> = Arc::new(Member { seen, panics: false });
+        join(Arc::downgrade(&bad));
+        join(Arc::downgrade(&good));
+        let slots: Vec<_> = slots.iter().take(3).collect();
+        assert!(slots.windows(2).all(|pair| pair[1] > pair[0]));
+    }
+}
