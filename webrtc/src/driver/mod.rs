@@ -1,0 +1,289 @@
+//! One task per peer connection: sockets, clock, callbacks.
+//!
+//! Calls of the public API lock the [`Engine`] for the moment they need and wake the task; none of
+//! them waits for it. The task alone reads and writes the network and runs the callbacks, in order
+//! and without any lock held, so a callback may call anything.
+
+use std::{
+    collections::{HashMap, VecDeque},
+    future::poll_fn,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::{Duration, Instant},
+};
+
+use parking_lot::{Mutex, MutexGuard};
+use tokio::{runtime::Handle, sync::Notify};
+
+use self::{
+    callback::Callback,
+    channel::ChannelHandle,
+    sockets::{Datagram, Sockets},
+};
+use crate::{
+    RtcError,
+    audio::EncodedAudio,
+    data_channel::{DataChannel, DataChannelInit},
+    engine::{AudioSink, Engine, EngineEvent, Transmit},
+    ice_candidate::IceCandidate,
+    peer_connection::{
+        OnConnectionChange, OnDataChannel, OnIceCandidate, OnIceCandidateError, OnIceConnectionChange,
+        OnIceGatheringChange, OnNegotiationNeeded, OnSignalingChange, OnTrack, TrackEvent,
+    },
+    rtp_transceiver::RtpTransceiver,
+};
+
+mod callback;
+pub(crate) mod channel;
+mod sockets;
+mod tcp;
+
+/// How many packets of local tracks wait for the task; the oldest are dropped.
+const MAX_WAITING_AUDIO_PACKETS: usize = 256;
+/// The task sleeps at least this long: timers of the stack that lie in the past must not spin it.
+const MIN_SLEEP: Duration = Duration::from_millis(1);
+/// The task looks at the connection at least this often.
+const MAX_SLEEP: Duration = Duration::from_secs(5);
+
+/// The callbacks of a peer connection.
+#[derive(Default)]
+pub(crate) struct Callbacks {
+    pub(crate) connection_state: Callback<OnConnectionChange>,
+    pub(crate) data_channel: Callback<OnDataChannel>,
+    pub(crate) ice_candidate: Callback<OnIceCandidate>,
+    pub(crate) ice_candidate_error: Callback<OnIceCandidateError>,
+    pub(crate) ice_state: Callback<OnIceConnectionChange>,
+    pub(crate) gathering_state: Callback<OnIceGatheringChange>,
+    pub(crate) negotiation_needed: Callback<OnNegotiationNeeded>,
+    pub(crate) signaling_state: Callback<OnSignalingChange>,
+    pub(crate) track: Callback<OnTrack>,
+}
+
+impl Callbacks {
+    fn forget(&self) {
+        self.connection_state.set(None);
+        self.data_channel.set(None);
+        self.ice_candidate.set(None);
+        self.ice_candidate_error.set(None);
+        self.ice_state.set(None);
+        self.gathering_state.set(None);
+        self.negotiation_needed.set(None);
+        self.signaling_state.set(None);
+        self.track.set(None);
+    }
+}
+
+/// What the handles of the public API and the task share.
+pub(crate) struct Connection {
+    engine: Mutex<Engine>,
+    outbox: Arc<Outbox>,
+    channels: Mutex<HashMap<usize, Arc<ChannelHandle>>>,
+    pub(crate) callbacks: Callbacks,
+    negotiation_events: AtomicU64,
+}
+
+impl Connection {
+    /// Opens the sockets and starts the task. Must be called within a tokio runtime.
+    pub(crate) fn start() -> Result<Arc<Self>, RtcError> {
+        let runtime = Handle::try_current()
+            .map_err(|_| RtcError::invalid_state("a peer connection needs a tokio runtime"))?;
+        let sockets = Sockets::open()?;
+        let outbox = Arc::new(Outbox::default());
+        let mut engine = Engine::new(Instant::now(), outbox.clone())?;
+        engine.add_local_candidates(sockets.candidates());
+        let connection = Arc::new(Self {
+            engine: Mutex::new(engine),
+            outbox,
+            channels: Mutex::default(),
+            callbacks: Callbacks::default(),
+            negotiation_events: AtomicU64::new(0),
+        });
+        runtime.spawn(run(connection.clone(), sockets));
+        Ok(connection)
+    }
+
+    /// The state machine. Hold it for moments only: the task waits for it.
+    pub(crate) fn engine(&self) -> MutexGuard<'_, Engine> {
+        self.engine.lock()
+    }
+
+    /// Has the task look at the state machine.
+    pub(crate) fn wake(&self) {
+        self.outbox.wake.notify_one();
+    }
+
+    /// Ends the connection. The task says farewell, closes the sockets and ends.
+    pub(crate) fn close(&self) {
+        self.engine().close();
+        self.wake();
+    }
+
+    pub(crate) fn create_channel(
+        self: &Arc<Self>,
+        label: &str,
+        init: DataChannelInit,
+    ) -> Result<DataChannel, RtcError> {
+        // The engine stays locked until the handle is known, or the channel could open unnoticed.
+        let mut engine = self.engine();
+        let id = engine.create_channel(label, init)?;
+        let handle = self.register_channel(id, label.to_owned());
+        drop(engine);
+        self.wake();
+        Ok(DataChannel { handle })
+    }
+
+    fn register_channel(self: &Arc<Self>, id: usize, label: String) -> Arc<ChannelHandle> {
+        let handle = Arc::new(ChannelHandle::new(Arc::downgrade(self), id, label));
+        self.channels.lock().insert(id, handle.clone());
+        handle
+    }
+
+    fn channel(&self, id: usize) -> Option<Arc<ChannelHandle>> {
+        self.channels.lock().get(&id).cloned()
+    }
+
+    fn dispatch(self: &Arc<Self>, event: EngineEvent) {
+        let callbacks = &self.callbacks;
+        match event {
+            EngineEvent::ConnectionState(state) => callbacks.connection_state.call(|f| f(state)),
+            EngineEvent::IceState(state) => callbacks.ice_state.call(|f| f(state)),
+            EngineEvent::GatheringState(state) => callbacks.gathering_state.call(|f| f(state)),
+            EngineEvent::SignalingState(state) => callbacks.signaling_state.call(|f| f(state)),
+            EngineEvent::NegotiationNeeded => {
+                let count = self.negotiation_events.fetch_add(1, Ordering::Relaxed);
+                callbacks.negotiation_needed.call(|f| f(count as u32));
+            }
+            EngineEvent::LocalCandidate(candidate) => callbacks.ice_candidate.call(|f| {
+                // Everything is bundled: the first section's transport is everybody's.
+                let mid = self.engine().first_mid();
+                f(IceCandidate::new(mid, 0, candidate));
+            }),
+            EngineEvent::Track(index) => callbacks.track.call(|f| {
+                if let Some(event) = track_event(self, index) {
+                    f(event);
+                }
+            }),
+            EngineEvent::ChannelFromPeer { id, label } => {
+                let handle = self.register_channel(id, label);
+                callbacks.data_channel.call(|f| f(DataChannel { handle }));
+            }
+            EngineEvent::ChannelState { id, state } => {
+                if let Some(channel) = self.channel(id) {
+                    channel.state_changed(state);
+                }
+            }
+            EngineEvent::ChannelMessage { id, data, binary } => {
+                if let Some(channel) = self.channel(id) {
+                    channel.message(&data, binary);
+                }
+            }
+            EngineEvent::ChannelDrained { id, bytes } => {
+                if let Some(channel) = self.channel(id) {
+                    channel.drained(bytes);
+                }
+            }
+        }
+    }
+
+    /// Callbacks hold whatever the program put into them; after the end they are let go.
+    fn forget(&self) {
+        self.callbacks.forget();
+        let channels = std::mem::take(&mut *self.channels.lock());
+        for channel in channels.into_values() {
+            channel.forget_callbacks();
+        }
+    }
+}
+
+fn track_event(connection: &Arc<Connection>, index: usize) -> Option<TrackEvent> {
+    let transceiver = RtpTransceiver::new(connection.clone(), index);
+    let receiver = transceiver.receiver();
+    let track = receiver.track()?;
+    Some(TrackEvent {
+        streams: receiver.streams(),
+        receiver,
+        track,
+        transceiver,
+    })
+}
+
+/// Sound on its way from the encoders to the task.
+#[derive(Default)]
+struct Outbox {
+    packets: Mutex<VecDeque<(usize, EncodedAudio)>>,
+    wake: Notify,
+}
+
+impl AudioSink for Outbox {
+    fn push(&self, transceiver: usize, audio: EncodedAudio) {
+        let mut packets = self.packets.lock();
+        if packets.len() >= MAX_WAITING_AUDIO_PACKETS {
+            tracing::debug!("sound dropped: the connection does not keep up");
+            packets.pop_front();
+        }
+        packets.push_back((transceiver, audio));
+        drop(packets);
+        self.wake.notify_one();
+    }
+}
+
+async fn run(connection: Arc<Connection>, mut sockets: Sockets) {
+    let mut batch: Vec<Datagram> = Vec::new();
+    let mut transmits: Vec<Transmit> = Vec::new();
+    loop {
+        let (events, deadline, closed) = turn(&connection, &mut batch, &mut transmits);
+        for transmit in transmits.drain(..) {
+            sockets.send(transmit);
+        }
+        if closed {
+            // Closed sockets first: a program that hears of the end may look for them.
+            drop(sockets);
+            for event in events {
+                connection.dispatch(event);
+            }
+            connection.forget();
+            return;
+        }
+        for event in events {
+            connection.dispatch(event);
+        }
+        let sleep = deadline
+            .map_or(MAX_SLEEP, |at| at.saturating_duration_since(Instant::now()))
+            .clamp(MIN_SLEEP, MAX_SLEEP);
+        tokio::select! {
+            biased;
+            () = connection.outbox.wake.notified() => {}
+            () = poll_fn(|cx| sockets.poll_receive(cx, &mut batch)) => {}
+            () = tokio::time::sleep(sleep) => {}
+        }
+    }
+}
+
+/// Everything that needs the engine, under one lock.
+fn turn(
+    connection: &Connection,
+    batch: &mut Vec<Datagram>,
+    transmits: &mut Vec<Transmit>,
+) -> (VecDeque<EngineEvent>, Option<Instant>, bool) {
+    let packets = std::mem::take(&mut *connection.outbox.packets.lock());
+    let now = Instant::now();
+    let mut engine = connection.engine();
+    for (path, data) in batch.drain(..) {
+        engine.handle_datagram(now, path, data);
+    }
+    for (transceiver, audio) in packets {
+        engine.send_audio(now, transceiver, audio);
+    }
+    if engine.poll_timeout().is_some_and(|at| at <= now) {
+        engine.handle_timeout(now);
+    }
+    if !engine.is_closed() {
+        engine.pump();
+    }
+    while let Some(transmit) = engine.poll_transmit() {
+        transmits.push(transmit);
+    }
+    (engine.take_events(), engine.poll_timeout(), engine.is_closed())
+}

@@ -1,0 +1,331 @@
+//! The connection as a state machine: calls and datagrams in, datagrams and events out.
+//!
+//! No sockets, no clock and no tasks: the caller passes `now`, feeds what it received, and after any
+//! call drains [`Engine::poll_transmit`] and [`Engine::take_events`] and minds
+//! [`Engine::poll_timeout`]. This module alone knows `rtc`; another stack would replace this folder.
+
+use std::{
+    collections::{HashMap, VecDeque},
+    net::SocketAddr,
+    sync::Arc,
+    time::Instant,
+};
+
+use bytes::BytesMut;
+use rtc::{
+    peer_connection::{
+        RTCPeerConnection,
+        event::RTCPeerConnectionEvent,
+        message::{RTCMessage, TaggedRTCMessage},
+        state::{RTCIceConnectionState, RTCPeerConnectionState},
+    },
+    sansio::Protocol,
+    shared::{TaggedBytesMut, TransportContext, TransportProtocol},
+};
+
+use self::{
+    channels::Channels,
+    media::{Routes, Transceiver},
+    negotiation::Negotiation,
+};
+use crate::{
+    RtcError,
+    data_channel::DataChannelState,
+    peer_connection::{IceConnectionState, IceGatheringState, PeerConnectionState, SignalingState},
+};
+
+pub(crate) mod channels;
+mod media;
+mod negotiation;
+pub(crate) mod sdp;
+mod settings;
+mod stats;
+
+pub(crate) use media::{AudioSink, MediaKind};
+pub(crate) use settings::OPUS_FMTP;
+
+/// How a datagram travels.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) struct Path {
+    pub(crate) local: SocketAddr,
+    pub(crate) peer: SocketAddr,
+    pub(crate) tcp: bool,
+}
+
+/// A datagram to be sent.
+pub(crate) struct Transmit {
+    pub(crate) path: Path,
+    pub(crate) data: BytesMut,
+}
+
+/// What happened, for the callbacks of the public API.
+pub(crate) enum EngineEvent {
+    ConnectionState(PeerConnectionState),
+    IceState(IceConnectionState),
+    GatheringState(IceGatheringState),
+    SignalingState(SignalingState),
+    NegotiationNeeded,
+    /// One of our addresses, for the other side.
+    LocalCandidate(String),
+    /// The transceiver of this index began to receive.
+    Track(usize),
+    /// The other side opened a channel.
+    ChannelFromPeer {
+        id: usize,
+        label: String,
+    },
+    ChannelState {
+        id: usize,
+        state: DataChannelState,
+    },
+    ChannelMessage {
+        id: usize,
+        data: BytesMut,
+        binary: bool,
+    },
+    /// So many bytes left the channel's send buffer.
+    ChannelDrained {
+        id: usize,
+        bytes: u64,
+    },
+}
+
+/// How many events may wait between two pumps before the oldest are dropped. The driver takes them
+/// after every pump, so this is reached only if it has died.
+const MAX_WAITING_EVENTS: usize = 65_536;
+
+/// One peer connection.
+pub(crate) struct Engine {
+    rtc: RTCPeerConnection,
+    negotiation: Negotiation,
+    transceivers: Vec<Transceiver>,
+    routes: Routes,
+    channels: Channels,
+    /// Our addresses, as candidate attributes.
+    local_candidates: Vec<String>,
+    /// Takes the encoded sound of local tracks.
+    audio_sink: Arc<dyn AudioSink>,
+    events: VecDeque<EngineEvent>,
+    connection_state: PeerConnectionState,
+    ice_state: IceConnectionState,
+    closed: bool,
+}
+
+impl Engine {
+    pub(crate) fn new(now: Instant, audio_sink: Arc<dyn AudioSink>) -> Result<Self, RtcError> {
+        Ok(Self {
+            rtc: settings::build(now)?,
+            negotiation: Negotiation::default(),
+            transceivers: Vec::new(),
+            routes: HashMap::new(),
+            channels: Channels::default(),
+            local_candidates: Vec::new(),
+            audio_sink,
+            events: VecDeque::new(),
+            connection_state: PeerConnectionState::New,
+            ice_state: IceConnectionState::New,
+            closed: false,
+        })
+    }
+
+    pub(crate) fn connection_state(&self) -> PeerConnectionState {
+        self.connection_state
+    }
+
+    pub(crate) fn ice_state(&self) -> IceConnectionState {
+        self.ice_state
+    }
+
+    pub(crate) fn is_closed(&self) -> bool {
+        self.closed
+    }
+
+    fn ensure_open(&self) -> Result<(), RtcError> {
+        if self.closed {
+            Err(RtcError::invalid_state("the connection is closed"))
+        } else {
+            Ok(())
+        }
+    }
+
+    /// Takes a datagram from the network.
+    pub(crate) fn handle_datagram(&mut self, now: Instant, path: Path, data: BytesMut) {
+        if self.closed {
+            return;
+        }
+        let transport = TransportContext {
+            local_addr: path.local,
+            peer_addr: path.peer,
+            transport_protocol: if path.tcp {
+                TransportProtocol::TCP
+            } else {
+                TransportProtocol::UDP
+            },
+            ecn: None,
+        };
+        // A datagram that cannot be read is the network's business, not an error of ours.
+        if let Err(error) = self.rtc.handle_read(TaggedBytesMut {
+            now,
+            transport,
+            message: data,
+        }) {
+            tracing::debug!(%error, "datagram refused");
+        }
+    }
+
+    /// Tells the time.
+    pub(crate) fn handle_timeout(&mut self, now: Instant) {
+        if self.closed {
+            return;
+        }
+        if let Err(error) = self.rtc.handle_timeout(now) {
+            tracing::debug!(%error, "timeout refused");
+        }
+    }
+
+    /// When [`Self::handle_timeout`] is wanted.
+    pub(crate) fn poll_timeout(&mut self) -> Option<Instant> {
+        if self.closed {
+            None
+        } else {
+            self.rtc.poll_timeout()
+        }
+    }
+
+    /// The next datagram to be sent.
+    pub(crate) fn poll_transmit(&mut self) -> Option<Transmit> {
+        let TaggedBytesMut {
+            transport, message, ..
+        } = self.rtc.poll_write()?;
+        let path = Path {
+            local: transport.local_addr,
+            peer: transport.peer_addr,
+            tcp: transport.transport_protocol == TransportProtocol::TCP,
+        };
+        Some(Transmit { path, data: message })
+    }
+
+    /// Moves what has arrived to where it belongs: sound to its track, everything else to the
+    /// events.
+    pub(crate) fn pump(&mut self) {
+        loop {
+            let mut moved = false;
+            // A channel is announced by an event and its first messages may lie right behind:
+            // events go first.
+            while let Some(event) = self.rtc.poll_event() {
+                moved = true;
+                self.handle_event(event);
+            }
+            while let Some(TaggedRTCMessage {
+                now: arrival,
+                message,
+            }) = self.rtc.poll_read()
+            {
+                moved = true;
+                match message {
+                    RTCMessage::RtpPacket(_, packet) => self.route_audio(packet, arrival),
+                    RTCMessage::DataChannelMessage(id, message) => self.push(EngineEvent::ChannelMessage {
+                        id,
+                        data: message.data,
+                        binary: !message.is_string,
+                    }),
+                    // The interceptors have taken what they need from RTCP.
+                    _ => {}
+                }
+            }
+            if !moved {
+                break;
+            }
+        }
+        self.report_drained_channels();
+    }
+
+    /// The events since the last call.
+    pub(crate) fn take_events(&mut self) -> VecDeque<EngineEvent> {
+        std::mem::take(&mut self.events)
+    }
+
+    /// Ends the connection. What is still to be sent (the farewells of SCTP and DTLS) can be polled;
+    /// after that nothing happens any more.
+    pub(crate) fn close(&mut self) {
+        if self.closed {
+            return;
+        }
+        self.stop_media();
+        if let Err(error) = self.rtc.close() {
+            tracing::debug!(%error, "close");
+        }
+        self.pump();
+        self.close_channels();
+        self.closed = true;
+        self.set_ice_state(IceConnectionState::Closed);
+        self.push(EngineEvent::SignalingState(SignalingState::Closed));
+        self.set_connection_state(PeerConnectionState::Closed);
+    }
+
+    fn push(&mut self, event: EngineEvent) {
+        if self.events.len() >= MAX_WAITING_EVENTS {
+            tracing::error!("nobody takes the events of a peer connection");
+            self.events.pop_front();
+        }
+        self.events.push_back(event);
+    }
+
+    fn set_connection_state(&mut self, state: PeerConnectionState) {
+        if self.connection_state != state {
+            self.connection_state = state;
+            self.push(EngineEvent::ConnectionState(state));
+        }
+    }
+
+    fn set_ice_state(&mut self, state: IceConnectionState) {
+        if self.ice_state != state {
+            self.ice_state = state;
+            self.push(EngineEvent::IceState(state));
+        }
+    }
+
+    fn handle_event(&mut self, event: RTCPeerConnectionEvent) {
+        use RTCPeerConnectionEvent as Event;
+        match event {
+            Event::OnConnectionStateChangeEvent(state) => {
+                self.set_connection_state(connection_state(state));
+            }
+            Event::OnIceConnectionStateChangeEvent(state) => {
+                self.set_ice_state(ice_connection_state(state));
+            }
+            Event::OnSignalingStateChangeEvent(_) => {
+                let state = self.signaling_state();
+                self.push(EngineEvent::SignalingState(state));
+            }
+            Event::OnNegotiationNeededEvent => self.push(EngineEvent::NegotiationNeeded),
+            Event::OnDataChannel(event) => self.handle_channel_event(event),
+            // Candidates are announced when a local description is set, tracks when a remote one
+            // is: `rtc` reports both at other times.
+            _ => {}
+        }
+    }
+}
+
+fn connection_state(state: RTCPeerConnectionState) -> PeerConnectionState {
+    match state {
+        RTCPeerConnectionState::Connecting => PeerConnectionState::Connecting,
+        RTCPeerConnectionState::Connected => PeerConnectionState::Connected,
+        RTCPeerConnectionState::Disconnected => PeerConnectionState::Disconnected,
+        RTCPeerConnectionState::Failed => PeerConnectionState::Failed,
+        RTCPeerConnectionState::Closed => PeerConnectionState::Closed,
+        _ => PeerConnectionState::New,
+    }
+}
+
+fn ice_connection_state(state: RTCIceConnectionState) -> IceConnectionState {
+    match state {
+        RTCIceConnectionState::Checking => IceConnectionState::Checking,
+        RTCIceConnectionState::Connected => IceConnectionState::Connected,
+        RTCIceConnectionState::Completed => IceConnectionState::Completed,
+        RTCIceConnectionState::Disconnected => IceConnectionState::Disconnected,
+        RTCIceConnectionState::Failed => IceConnectionState::Failed,
+        RTCIceConnectionState::Closed => IceConnectionState::Closed,
+        _ => IceConnectionState::New,
+    }
+}

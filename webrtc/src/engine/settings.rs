@@ -1,0 +1,110 @@
+//! How the `rtc` connection is set up: codecs, header extensions, timing, reports.
+
+use std::time::{Duration, Instant};
+
+use rtc::{
+    ice::network_type::NetworkType,
+    peer_connection::{
+        RTCPeerConnection, RTCPeerConnectionBuilder,
+        configuration::{
+            interceptor_registry::{Registry, configure_rtcp_reports},
+            media_engine::MediaEngine,
+            setting_engine::SettingEngineBuilder,
+        },
+    },
+    rtp_transceiver::rtp_sender::{
+        RTCRtpCodec, RTCRtpCodecParameters, RTCRtpHeaderExtensionCapability, RtpCodecKind,
+    },
+};
+
+use super::{media::MediaKind, sdp};
+use crate::RtcError;
+
+/// The number under which Opus is offered; answers keep it (RFC 8829 section 5.3.1).
+pub(super) const OPUS_PAYLOAD_TYPE: u8 = 111;
+/// The number under which VP8 is offered.
+pub(super) const VP8_PAYLOAD_TYPE: u8 = 96;
+
+/// No sign of life for this long: disconnected.
+const DISCONNECTED_AFTER: Duration = Duration::from_secs(5);
+/// No sign of life for this long after that: failed, and candidates are forgotten.
+const FAILED_AFTER: Duration = Duration::from_secs(20);
+/// Between two keep-alives.
+const KEEP_ALIVE_EVERY: Duration = Duration::from_secs(2);
+
+/// The format parameters with which Opus is offered: loss-proof, frames down to 10 ms.
+pub(crate) const OPUS_FMTP: &str = "minptime=10;useinbandfec=1";
+
+pub(super) fn build(now: Instant) -> Result<RTCPeerConnection, RtcError> {
+    let mut media = MediaEngine::default();
+    for kind in [MediaKind::Audio, MediaKind::Video] {
+        let payload_type = match kind {
+            MediaKind::Audio => OPUS_PAYLOAD_TYPE,
+            MediaKind::Video => VP8_PAYLOAD_TYPE,
+        };
+        media
+            .register_codec(
+                RTCRtpCodecParameters {
+                    rtp_codec: codec(kind),
+                    payload_type,
+                },
+                kind.into(),
+            )
+            .map_err(RtcError::internal)?;
+    }
+    media
+        .register_header_extension(
+            RTCRtpHeaderExtensionCapability {
+                uri: sdp::AUDIO_LEVEL_URI.to_owned(),
+            },
+            RtpCodecKind::Audio,
+            None,
+        )
+        .map_err(RtcError::internal)?;
+
+    let settings = SettingEngineBuilder::new()
+        .with_ice_timeouts(
+            Some(DISCONNECTED_AFTER),
+            Some(FAILED_AFTER),
+            Some(KEEP_ALIVE_EVERY),
+        )
+        // The other side's first check often arrives before its candidate does and is taken for
+        // a peer-reflexive one; waiting for a better candidate would cost a second of join time.
+        .with_prflx_acceptance_min_wait(Some(Duration::ZERO))
+        .with_srflx_acceptance_min_wait(Some(Duration::ZERO))
+        .with_network_types(vec![
+            NetworkType::Udp4,
+            NetworkType::Udp6,
+            NetworkType::Tcp4,
+            NetworkType::Tcp6,
+        ])
+        .with_include_loopback_candidate(true)
+        .build();
+
+    RTCPeerConnectionBuilder::new()
+        .with_media_engine(media)
+        .with_setting_engine(settings)
+        .with_interceptor_registry(configure_rtcp_reports(Registry::new()))
+        .build(now)
+        .map_err(RtcError::internal)
+}
+
+/// The one codec of each kind.
+pub(super) fn codec(kind: MediaKind) -> RTCRtpCodec {
+    match kind {
+        MediaKind::Audio => RTCRtpCodec {
+            mime_type: "audio/opus".to_owned(),
+            clock_rate: 48_000,
+            channels: 2,
+            sdp_fmtp_line: OPUS_FMTP.to_owned(),
+            rtcp_feedback: Vec::new(),
+        },
+        MediaKind::Video => RTCRtpCodec {
+            mime_type: "video/VP8".to_owned(),
+            clock_rate: 90_000,
+            channels: 0,
+            sdp_fmtp_line: String::new(),
+            rtcp_feedback: Vec::new(),
+        },
+    }
+}

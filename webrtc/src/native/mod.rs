@@ -1,0 +1,10 @@
+//! What only native builds have: end-to-end encryption and frame metadata, both not supported yet
+//! and inert, and a source of random identifiers.
+
+pub mod frame_cryptor;
+pub mod packet_trailer;
+
+/// A random UUID (version 4), as text.
+pub fn create_random_uuid() -> String {
+    uuid::Uuid::new_v4().to_string()
+}
