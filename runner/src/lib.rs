@@ -1,1 +1,12 @@
-//! runner
+//! Sets a machine up, starts the servers, and runs the demo, the tests and the figures. The whole-system tests use the
+//! same code to have real servers.
+#![allow(clippy::print_stderr, clippy::print_stdout)] // it speaks to whoever typed the command
+
+pub mod cache;
+pub mod commands;
+pub mod parts;
+pub mod process;
+pub mod score;
+pub mod servers;
+pub mod toolchain;
+pub mod verify;

@@ -1,2 +1,84 @@
-//! runner
-fn main() {}
+//! `runner`: what `cargo demo`, `cargo verify` and `cargo figures` run.
+#![allow(clippy::print_stderr, clippy::print_stdout)] // it speaks to whoever typed the command
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use anyhow::{Context as _, Result};
+use clap::{Parser, Subcommand};
+use runner::cache::Cache;
+use runner::toolchain::{self, Need};
+use runner::{parts, verify};
+
+/// Sets up, runs and checks Rapporteur.
+#[derive(Parser)]
+struct Options {
+    #[command(subcommand)]
+    command: Action,
+}
+
+#[derive(Subcommand)]
+enum Action {
+    /// Fetches the pinned parts and prints where they are.
+    Setup {
+        /// Only what the containers carry; copied to `models` in the cache.
+        #[arg(long)]
+        models: bool,
+    },
+    /// Formatting, tests, clippy, documentation.
+    Verify,
+}
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    let action = Options::parse().command;
+    match run(action).await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            // The chain of causes without a backtrace: it is meant for whoever typed the command.
+            let causes: Vec<String> = error.chain().map(ToString::to_string).collect();
+            eprintln!("\nfailed: {}", causes.join("\n  because: "));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn run(action: Action) -> Result<()> {
+    let workspace = workspace()?;
+    match action {
+        Action::Setup { models } => setup(&workspace, models),
+        Action::Verify => verify::run(&workspace).await,
+    }
+}
+
+/// The folder of the workspace's Cargo.toml, wherever below it the command was given.
+fn workspace() -> Result<PathBuf> {
+    let here = std::env::current_dir()?;
+    let found = here
+        .ancestors()
+        .find(|folder| folder.join("migrations").is_dir() && folder.join("Cargo.toml").is_file());
+    Ok(found.context("run this inside Rapporteur's checkout")?.to_owned())
+}
+
+fn setup(workspace: &std::path::Path, models: bool) -> Result<()> {
+    eprintln!("toolchain");
+    toolchain::ensure(if models { Need::Build } else { Need::Demo })?;
+    eprintln!("parts");
+    let cache = Cache::open()?;
+    if !models {
+        let parts = parts::ensure(&cache, workspace)?;
+        eprintln!("{parts:#?}");
+        return Ok(());
+    }
+    let parts = parts::ensure_models(&cache, workspace)?;
+    let folder = cache.path("models");
+    let embeddings = folder.join("all-MiniLM-L6-v2");
+    std::fs::create_dir_all(&embeddings)?;
+    for file in ["model.safetensors", "tokenizer.json", "config.json"] {
+        std::fs::copy(parts.embedding_model.join(file), embeddings.join(file))?;
+    }
+    std::fs::copy(&parts.whisper_model, folder.join("ggml-tiny.en.bin"))?;
+    std::fs::copy(&parts.livekit_client_js, folder.join("livekit-client.umd.js"))?;
+    eprintln!("models are in {}", folder.display());
+    Ok(())
+}

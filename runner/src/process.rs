@@ -1,0 +1,280 @@
+//! Supervised child processes: each in its own process group, with its own log, ended when the runner ends - and by the
+//! next runner if this one is killed.
+
+use std::fs::{self, File};
+use std::os::unix::process::{CommandExt as _, ExitStatusExt as _};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, Result, bail};
+use rustix::process::{Pid, Signal};
+use serde::{Deserialize, Serialize};
+
+use crate::commands;
+
+/// Lines of a log that an error shows.
+const LOG_LINES: usize = 30;
+const POLL: Duration = Duration::from_millis(20);
+
+/// A running program of ours or one that we need.
+#[derive(Debug)]
+pub struct Process {
+    name: String,
+    child: Child,
+    log: PathBuf,
+    record: PathBuf,
+}
+
+/// What the next runner needs to know to end what this one left behind.
+#[derive(Serialize, Deserialize)]
+struct Record {
+    pid: i32,
+    started: u64,
+    runner_pid: i32,
+    runner_started: u64,
+}
+
+impl Process {
+    /// Starts a program. Its output goes to `<folder>/<name>.log`.
+    ///
+    /// # Errors
+    /// It cannot be started.
+    pub fn start(name: &str, command: &mut Command, folder: &Path) -> Result<Self> {
+        fs::create_dir_all(folder)?;
+        let log = folder.join(format!("{name}.log"));
+        let output = File::options().create(true).append(true).open(&log)?;
+        let child = command
+            .stdin(Stdio::null())
+            .stdout(output.try_clone()?)
+            .stderr(output)
+            .process_group(0)
+            .spawn()
+            .with_context(|| format!("starting {name} ({})", command.get_program().to_string_lossy()))?;
+        let pid = child.id() as i32;
+        let records = records_folder()?;
+        let record = records.join(format!("{pid}.json"));
+        let own = std::process::id() as i32;
+        let content = Record {
+            pid,
+            started: started(pid).unwrap_or_default(),
+            runner_pid: own,
+            runner_started: started(own).unwrap_or_default(),
+        };
+        fs::write(&record, serde_json::to_vec(&content)?)?;
+        Ok(Self {
+            name: name.to_owned(),
+            child,
+            log,
+            record,
+        })
+    }
+
+    /// The process's id.
+    pub fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// The end of the log.
+    pub fn log_tail(&self) -> String {
+        commands::tail(&fs::read_to_string(&self.log).unwrap_or_default(), LOG_LINES)
+    }
+
+    /// Waits until `ready` says yes.
+    ///
+    /// # Errors
+    /// The process ends, or `limit` passes; the error shows the end of the log.
+    pub async fn wait_until_ready(
+        &mut self,
+        limit: Duration,
+        ready: impl AsyncFn() -> bool,
+    ) -> Result<Duration> {
+        let begun = Instant::now();
+        while !ready().await {
+            if let Some(status) = self.child.try_wait()? {
+                bail!(
+                    "{} ended with {status} while starting. The end of {}:\n{}",
+                    self.name,
+                    self.log.display(),
+                    self.log_tail()
+                );
+            }
+            if begun.elapsed() > limit {
+                bail!(
+                    "{} is not ready after {limit:?}. The end of {}:\n{}",
+                    self.name,
+                    self.log.display(),
+                    self.log_tail()
+                );
+            }
+            tokio::time::sleep(POLL).await;
+        }
+        Ok(begun.elapsed())
+    }
+
+    /// Asks the process to end (SIGTERM).
+    pub fn terminate(&self) {
+        signal(self.child.id() as i32, Signal::TERM);
+    }
+
+    /// Interrupts the process (SIGINT).
+    pub fn interrupt(&self) {
+        signal(self.child.id() as i32, Signal::INT);
+    }
+
+    /// Stops or continues the process without its knowledge (SIGSTOP, SIGCONT): a stall, as seen from outside.
+    pub fn freeze(&self, frozen: bool) {
+        signal(
+            self.child.id() as i32,
+            if frozen { Signal::STOP } else { Signal::CONT },
+        );
+    }
+
+    /// Waits for the end; when `limit` passes the process group is killed.
+    pub async fn wait(&mut self, limit: Duration) -> ExitStatus {
+        let begun = Instant::now();
+        loop {
+            match self.child.try_wait() {
+                Ok(Some(status)) => {
+                    let _ = fs::remove_file(&self.record);
+                    return status;
+                }
+                Ok(None) if begun.elapsed() < limit => tokio::time::sleep(POLL).await,
+                _ => return self.kill(),
+            }
+        }
+    }
+
+    /// Asks the process to end and waits; see [`Process::wait`].
+    pub async fn stop(&mut self, limit: Duration) -> ExitStatus {
+        self.terminate();
+        self.wait(limit).await
+    }
+
+    /// Kills the process group at once.
+    pub fn kill(&mut self) -> ExitStatus {
+        signal(self.child.id() as i32, Signal::KILL);
+        let status = self
+            .child
+            .wait()
+            .unwrap_or_else(|_| ExitStatus::from_raw(Signal::KILL.as_raw()));
+        let _ = fs::remove_file(&self.record);
+        status
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        if matches!(self.child.try_wait(), Ok(None)) {
+            self.kill();
+        } else {
+            let _ = fs::remove_file(&self.record);
+        }
+    }
+}
+
+/// Signals a whole process group.
+fn signal(pid: i32, signal: Signal) {
+    if let Some(pid) = Pid::from_raw(pid) {
+        // A group that is gone needs no signal.
+        let _ = rustix::process::kill_process_group(pid, signal);
+    }
+}
+
+/// When a process was started, in clock ticks since boot: with the pid it names a process for good.
+fn started(pid: i32) -> Option<u64> {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    // The program's name is in parentheses and may hold anything; the start is the 20th field behind it.
+    stat.rsplit_once(')')?.1.split_whitespace().nth(19)?.parse().ok()
+}
+
+fn records_folder() -> Result<PathBuf> {
+    let user = rustix::process::geteuid().as_raw();
+    let folder = std::env::temp_dir().join(format!("rapporteur-processes-{user}"));
+    fs::create_dir_all(&folder)?;
+    Ok(folder)
+}
+
+/// Ends what runners that are gone have left behind; returns how many processes that were.
+///
+/// # Errors
+/// The records cannot be read.
+pub fn end_leftovers() -> Result<usize> {
+    let mut ended = 0;
+    for entry in fs::read_dir(records_folder()?)? {
+        let path = entry?.path();
+        let Ok(record) = serde_json::from_slice::<Record>(&fs::read(&path).unwrap_or_default()) else {
+            continue;
+        };
+        if started(record.runner_pid) == Some(record.runner_started) {
+            continue;
+        }
+        if started(record.pid) == Some(record.started) {
+            signal(record.pid, Signal::KILL);
+            ended += 1;
+        }
+        let _ = fs::remove_file(path);
+    }
+    Ok(ended)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn folder(name: &str) -> PathBuf {
+        std::env::temp_dir().join(format!("rapporteur-process-{name}-{}", std::process::id()))
+    }
+
+    fn sleeper(name: &str) -> Process {
+        Process::start(name, Command::new("sleep").arg("600"), &folder(name)).unwrap()
+    }
+
+    #[tokio::test]
+    async fn a_process_ends_when_it_is_asked_to_or_dropped() {
+        let mut asked = sleeper("asked");
+        let status = asked.stop(Duration::from_secs(5)).await;
+        assert_eq!(status.signal(), Some(Signal::TERM.as_raw()));
+        let dropped = sleeper("dropped");
+        let pid = dropped.pid() as i32;
+        drop(dropped);
+        assert_eq!(started(pid), None);
+    }
+
+    #[tokio::test]
+    async fn one_that_fails_to_start_is_named_with_its_log() {
+        let mut command = Command::new("sh");
+        command.args(["-c", "echo the port is taken; exit 3"]);
+        let mut process = Process::start("failing", &mut command, &folder("failing")).unwrap();
+        let error = process
+            .wait_until_ready(Duration::from_secs(10), async || false)
+            .await
+            .unwrap_err()
+            .to_string();
+        assert!(
+            error.contains("failing ended with exit status: 3") && error.contains("the port is taken"),
+            "{error}"
+        );
+    }
+
+    #[test]
+    fn what_a_killed_runner_left_is_ended_and_what_a_living_one_has_is_not() {
+        let mine = sleeper("mine");
+        let mut orphan = Command::new("sleep").arg("600").process_group(0).spawn().unwrap();
+        let pid = orphan.id() as i32;
+        let record = Record {
+            pid,
+            started: started(pid).unwrap(),
+            runner_pid: i32::MAX,
+            runner_started: 1,
+        };
+        fs::write(
+            records_folder().unwrap().join(format!("{pid}.json")),
+            serde_json::to_vec(&record).unwrap(),
+        )
+        .unwrap();
+        assert!(end_leftovers().unwrap() >= 1);
+        assert_eq!(orphan.wait().unwrap().signal(), Some(Signal::KILL.as_raw()));
+        assert!(started(mine.pid() as i32).is_some());
+    }
+}

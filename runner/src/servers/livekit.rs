@@ -1,0 +1,127 @@
+//! livekit-server on loopback.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Duration;
+
+use anyhow::{Context as _, Result};
+
+use super::{free_port, secret};
+use crate::parts::Parts;
+use crate::process::Process;
+
+const READY_LIMIT: Duration = Duration::from_secs(20);
+const STOP_LIMIT: Duration = Duration::from_secs(10);
+const API_KEY: &str = "rapporteur";
+
+/// A media server, or the one at `LIVEKIT_URL`.
+#[derive(Debug)]
+pub struct Livekit {
+    /// Where clients connect, `ws://`.
+    pub url: String,
+    /// The API key.
+    pub api_key: String,
+    /// The API secret.
+    pub api_secret: String,
+    own: Option<Own>,
+}
+
+#[derive(Debug)]
+struct Own {
+    process: Option<Process>,
+    program: PathBuf,
+    config: PathBuf,
+    logs: PathBuf,
+}
+
+impl Livekit {
+    /// Starts a server with ports and a secret of its own.
+    ///
+    /// # Errors
+    /// It does not start; the error shows the end of its log.
+    pub async fn start(parts: &Parts, folder: &Path) -> Result<Self> {
+        let Some(program) = parts.livekit_server.clone() else {
+            let variable = |name: &str| {
+                std::env::var(name).with_context(|| format!("LIVEKIT_URL is set, {name} is not"))
+            };
+            let (url, api_key) = (variable("LIVEKIT_URL")?, variable("LIVEKIT_API_KEY")?);
+            return Ok(Self {
+                url,
+                api_key,
+                api_secret: variable("LIVEKIT_API_SECRET")?,
+                own: None,
+            });
+        };
+        std::fs::create_dir_all(folder)?;
+        let (port, api_secret) = (free_port()?, secret());
+        let config = folder.join("livekit.yaml");
+        std::fs::write(
+            &config,
+            configuration(port, free_port()?, free_port()?, &api_secret),
+        )?;
+        let own = Own {
+            process: None,
+            program,
+            config,
+            logs: folder.to_owned(),
+        };
+        let mut livekit = Self {
+            url: format!("ws://127.0.0.1:{port}"),
+            api_key: API_KEY.into(),
+            api_secret,
+            own: Some(own),
+        };
+        livekit.launch().await?;
+        Ok(livekit)
+    }
+
+    /// Starts a stopped server again on the same ports.
+    ///
+    /// # Errors
+    /// It does not start.
+    pub async fn launch(&mut self) -> Result<()> {
+        let http = self.url.replacen("ws", "http", 1);
+        let Some(own) = &mut self.own else { return Ok(()) };
+        let mut command = Command::new(&own.program);
+        command.arg("--config").arg(&own.config);
+        let mut process = Process::start("livekit-server", &mut command, &own.logs)?;
+        process
+            .wait_until_ready(READY_LIMIT, async || super::ours::answers(&http).await)
+            .await?;
+        own.process = Some(process);
+        Ok(())
+    }
+
+    /// Stops the server.
+    pub async fn stop(&mut self) {
+        if let Some(mut process) = self.own.as_mut().and_then(|own| own.process.take()) {
+            process.stop(STOP_LIMIT).await;
+        }
+    }
+
+    /// Kills the server at once.
+    pub fn kill(&mut self) {
+        if let Some(mut process) = self.own.as_mut().and_then(|own| own.process.take()) {
+            process.kill();
+        }
+    }
+}
+
+/// Everything stays on loopback.
+fn configuration(port: u16, tcp_port: u16, udp_port: u16, api_secret: &str) -> String {
+    format!(
+        "port: {port}
+bind_addresses: [127.0.0.1]
+rtc:
+  tcp_port: {tcp_port}
+  udp_port: {udp_port}
+  node_ip: 127.0.0.1
+  enable_loopback_candidate: true
+  interfaces:
+    includes: [lo]
+keys:
+  {API_KEY}: {api_secret}
+enable_participant_data_blob: true
+"
+    )
+}

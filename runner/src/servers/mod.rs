@@ -1,0 +1,88 @@
+//! Real servers on loopback, each on ports of its own: Postgres, livekit-server, dispatcher, agent. Every one can be
+//! stopped, killed and started again on the same ports, which is what fault tests need.
+
+mod livekit;
+mod ours;
+mod postgres;
+
+use std::net::TcpListener;
+use std::path::{Path, PathBuf};
+
+use anyhow::Result;
+
+pub use livekit::Livekit;
+pub use ours::{Agent, Dispatcher};
+pub use postgres::{Durability, Postgres};
+
+use crate::parts::Parts;
+
+/// A port nobody listens on now.
+///
+/// # Errors
+/// There is none.
+pub fn free_port() -> Result<u16> {
+    Ok(TcpListener::bind(("127.0.0.1", 0))?.local_addr()?.port())
+}
+
+/// A secret of 48 letters and digits.
+pub fn secret() -> String {
+    use rand::Rng as _;
+    rand::rng()
+        .sample_iter(rand::distr::Alphanumeric)
+        .take(48)
+        .map(char::from)
+        .collect()
+}
+
+/// All servers of one deployment, in the order in which they are started.
+#[derive(Debug)]
+pub struct House {
+    /// The folder with data and logs.
+    pub folder: PathBuf,
+    /// The database.
+    pub postgres: Postgres,
+    /// The media server.
+    pub livekit: Livekit,
+    /// API, pages, reconciler.
+    pub dispatcher: Dispatcher,
+    /// The agent worker.
+    pub agent: Agent,
+}
+
+impl House {
+    /// Starts everything in `folder` and waits until each is ready; `told` hears each part's name and address.
+    ///
+    /// # Errors
+    /// A part does not start: the error names it and shows the end of its log.
+    pub async fn start(
+        parts: &Parts,
+        binaries: &Path,
+        folder: &Path,
+        durability: Durability,
+        mut told: impl FnMut(&str, &str),
+    ) -> Result<Self> {
+        let postgres = Postgres::start(parts, folder, durability).await?;
+        told("Postgres", "running");
+        let livekit = Livekit::start(parts, folder).await?;
+        told("livekit-server", &livekit.url);
+        let dispatcher = Dispatcher::start(parts, binaries, folder, &postgres.url, &livekit).await?;
+        told("dispatcher", &dispatcher.url);
+        let agent = Agent::start(parts, binaries, folder, &postgres.url, &livekit).await?;
+        told("agent", &agent.url);
+        Ok(Self {
+            folder: folder.to_owned(),
+            postgres,
+            livekit,
+            dispatcher,
+            agent,
+        })
+    }
+
+    /// Stops everything in order: the agent drains first, the database goes last.
+    pub async fn stop(mut self) {
+        self.agent.stop().await;
+        self.dispatcher.stop().await;
+        self.livekit.stop().await;
+        self.postgres.stop().await;
+    }
+}

@@ -1,0 +1,103 @@
+//! `cargo verify`: everything that has to hold before a change lands, with real servers for the tests that need them.
+
+use std::path::Path;
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use anyhow::{Result, bail};
+
+use crate::cache::Cache;
+use crate::parts::{self, Parts};
+use crate::servers::{Durability, Postgres};
+use crate::toolchain::{self, Need};
+use crate::{commands, process};
+
+/// Runs every check; later ones run even when an earlier one fails.
+///
+/// # Errors
+/// The set-up fails, or any check does.
+pub async fn run(workspace: &Path) -> Result<()> {
+    let begun = Instant::now();
+    eprintln!("toolchain");
+    toolchain::ensure(Need::Tests)?;
+    process::end_leftovers()?;
+    eprintln!("parts");
+    let cache = Cache::open()?;
+    let parts = parts::ensure(&cache, workspace)?;
+    let folder = cache.path(&format!("verify-{}", std::process::id()));
+    let mut postgres = Postgres::start(&parts, &folder, Durability::Memory).await?;
+    let mut results: Vec<(&str, Duration, bool)> = Vec::new();
+    for (name, arguments) in CHECKS {
+        eprintln!("\n{name}: cargo {}", arguments.join(" "));
+        let begun = Instant::now();
+        let outcome = commands::run_visibly(&mut cargo(workspace, &parts, &postgres.url, arguments));
+        if let Err(error) = &outcome {
+            eprintln!("{error}");
+        }
+        results.push((name, begun.elapsed(), outcome.is_ok()));
+    }
+    eprintln!("\nno C++ WebRTC: cargo tree --invert webrtc-sys");
+    let cpp = commands::run(
+        Command::new("cargo")
+            .args(["tree", "--invert", "webrtc-sys"])
+            .current_dir(workspace),
+    );
+    results.push(("no C++ WebRTC", Duration::ZERO, cpp.is_err()));
+    postgres.stop().await;
+    std::fs::remove_dir_all(&folder)?;
+    eprintln!();
+    for (name, took, passed) in &results {
+        eprintln!(
+            "  {:<16} {:>7.1} s  {}",
+            name,
+            took.as_secs_f64(),
+            if *passed { "passed" } else { "FAILED" }
+        );
+    }
+    eprintln!("  {:<16} {:>7.1} s", "all", begun.elapsed().as_secs_f64());
+    if results.iter().any(|(_, _, passed)| !passed) {
+        bail!("not everything passed");
+    }
+    Ok(())
+}
+
+const CHECKS: [(&str, &[&str]); 4] = [
+    ("formatting", &["fmt", "--all", "--check"]),
+    // The tests come before clippy: they build the programs that most of the time goes into.
+    ("tests", &["test", "--workspace", "--no-fail-fast"]),
+    (
+        "clippy",
+        &[
+            "clippy",
+            "--workspace",
+            "--all-targets",
+            "--",
+            "--deny",
+            "warnings",
+        ],
+    ),
+    (
+        "documentation",
+        &["doc", "--workspace", "--no-deps", "--document-private-items"],
+    ),
+];
+
+fn cargo(workspace: &Path, parts: &Parts, database_url: &str, arguments: &[&str]) -> Command {
+    let mut command = Command::new("cargo");
+    command
+        .args(arguments)
+        .current_dir(workspace)
+        .env("DATABASE_URL", database_url)
+        .env("RAPPORTEUR_WHISPER_MODEL", &parts.whisper_model)
+        .env("RAPPORTEUR_EMBEDDING_MODEL", &parts.embedding_model)
+        .env("RAPPORTEUR_RECORDINGS", &parts.recordings)
+        .env("RAPPORTEUR_LIVEKIT_CLIENT_JS", &parts.livekit_client_js)
+        .env("RUSTDOCFLAGS", "--deny warnings");
+    if let Some(livekit) = &parts.livekit_server {
+        command.env("RAPPORTEUR_LIVEKIT_SERVER", livekit);
+    }
+    if let Some(postgres) = &parts.postgres {
+        command.env("RAPPORTEUR_POSTGRES", postgres);
+    }
+    command
+}
