@@ -1,0 +1,211 @@
+//! Counters and histograms of the process, as text that Prometheus reads. Ids and words never get here.
+
+use std::fmt::Write as _;
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+
+/// Upper bounds of the delay histograms, milliseconds.
+const DELAY_BUCKETS_MS: [u64; 10] = [50, 100, 250, 500, 1_000, 1_500, 2_500, 5_000, 10_000, 30_000];
+
+/// A histogram of delays.
+#[derive(Debug, Default)]
+pub struct Delays {
+    buckets: [AtomicU64; DELAY_BUCKETS_MS.len()],
+    count: AtomicU64,
+    sum_ms: AtomicU64,
+}
+
+impl Delays {
+    /// Counts a delay.
+    pub fn observe(&self, delay_ms: u64) {
+        for (bucket, limit_ms) in self.buckets.iter().zip(DELAY_BUCKETS_MS) {
+            if delay_ms <= limit_ms {
+                bucket.fetch_add(1, Ordering::Relaxed);
+            }
+        }
+        self.count.fetch_add(1, Ordering::Relaxed);
+        self.sum_ms.fetch_add(delay_ms, Ordering::Relaxed);
+    }
+
+    fn write(&self, name: &str, help: &str, text: &mut String) {
+        let _ = writeln!(text, "# HELP {name} {help}\n# TYPE {name} histogram");
+        for (bucket, limit_ms) in self.buckets.iter().zip(DELAY_BUCKETS_MS) {
+            let limit_s = limit_ms as f64 / 1000.0;
+            let _ = writeln!(
+                text,
+                "{name}_bucket{{le=\"{limit_s}\"}} {}",
+                bucket.load(Ordering::Relaxed)
+            );
+        }
+        let count = self.count.load(Ordering::Relaxed);
+        let sum_s = self.sum_ms.load(Ordering::Relaxed) as f64 / 1000.0;
+        let _ = writeln!(
+            text,
+            "{name}_bucket{{le=\"+Inf\"}} {count}\n{name}_sum {sum_s}\n{name}_count {count}"
+        );
+    }
+}
+
+/// Everything that is counted.
+#[derive(Debug, Default)]
+pub struct Metrics {
+    /// Sessions that run now.
+    pub sessions: AtomicI64,
+    /// Sessions that ended in order.
+    pub sessions_ended: AtomicU64,
+    /// Sessions that another epoch pushed out.
+    pub sessions_fenced: AtomicU64,
+    /// Sessions that failed.
+    pub sessions_failed: AtomicU64,
+    /// From a job's assignment to the room being joined and the lease held.
+    pub joined: Delays,
+    /// Partials sent to rooms.
+    pub partials: AtomicU64,
+    /// Finals stored.
+    pub finals: AtomicU64,
+    /// From an utterance's end to its final being stored.
+    pub final_delay: Delays,
+    /// Finals said and not stored, all sessions together.
+    pub finals_waiting: AtomicI64,
+    /// Writes that the database could not take at the first attempt.
+    pub store_retries: AtomicU64,
+    /// Writes that the database refused for good.
+    pub store_refusals: AtomicU64,
+    /// Recogniser requests that failed or found no place.
+    pub recognition_failures: AtomicU64,
+    /// Messages that a room did not take.
+    pub room_send_failures: AtomicU64,
+    /// Questions asked.
+    pub questions: AtomicU64,
+    /// From a question to its answer.
+    pub answer_delay: Delays,
+    /// Renewals that failed.
+    pub renewal_failures: AtomicU64,
+    /// Whether the worker is registered.
+    pub registered: AtomicI64,
+}
+
+impl Metrics {
+    /// Counts one.
+    pub fn count(counter: &AtomicU64) {
+        counter.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// The text that Prometheus reads.
+    pub fn render(&self) -> String {
+        let mut text = String::new();
+        let gauges = [
+            (
+                "rapporteur_agent_sessions",
+                "Sessions that run now.",
+                &self.sessions,
+            ),
+            (
+                "rapporteur_agent_finals_waiting",
+                "Finals said and not stored.",
+                &self.finals_waiting,
+            ),
+            (
+                "rapporteur_agent_registered",
+                "Whether the worker is registered at LiveKit.",
+                &self.registered,
+            ),
+        ];
+        for (name, help, value) in gauges {
+            let value = value.load(Ordering::Relaxed);
+            let _ = writeln!(text, "# HELP {name} {help}\n# TYPE {name} gauge\n{name} {value}");
+        }
+        let counters = [
+            (
+                "rapporteur_agent_sessions_ended_total",
+                "Sessions that ended in order.",
+                &self.sessions_ended,
+            ),
+            (
+                "rapporteur_agent_sessions_fenced_total",
+                "Sessions pushed out by a newer epoch.",
+                &self.sessions_fenced,
+            ),
+            (
+                "rapporteur_agent_sessions_failed_total",
+                "Sessions that failed.",
+                &self.sessions_failed,
+            ),
+            (
+                "rapporteur_agent_partials_total",
+                "Partial captions sent to rooms.",
+                &self.partials,
+            ),
+            ("rapporteur_agent_finals_total", "Finals stored.", &self.finals),
+            (
+                "rapporteur_agent_store_retries_total",
+                "Writes that had to be tried again.",
+                &self.store_retries,
+            ),
+            (
+                "rapporteur_agent_store_refusals_total",
+                "Writes refused for good.",
+                &self.store_refusals,
+            ),
+            (
+                "rapporteur_agent_recognition_failures_total",
+                "Recognitions that failed.",
+                &self.recognition_failures,
+            ),
+            (
+                "rapporteur_agent_room_send_failures_total",
+                "Messages a room did not take.",
+                &self.room_send_failures,
+            ),
+            (
+                "rapporteur_agent_questions_total",
+                "Questions asked.",
+                &self.questions,
+            ),
+            (
+                "rapporteur_agent_renewal_failures_total",
+                "Lease renewals that failed.",
+                &self.renewal_failures,
+            ),
+        ];
+        for (name, help, value) in counters {
+            let value = value.load(Ordering::Relaxed);
+            let _ = writeln!(
+                text,
+                "# HELP {name} {help}\n# TYPE {name} counter\n{name} {value}"
+            );
+        }
+        self.joined.write(
+            "rapporteur_agent_join_seconds",
+            "From assignment to hearing.",
+            &mut text,
+        );
+        self.final_delay.write(
+            "rapporteur_agent_final_delay_seconds",
+            "From end of speech to stored.",
+            &mut text,
+        );
+        self.answer_delay.write(
+            "rapporteur_agent_answer_delay_seconds",
+            "From question to answer.",
+            &mut text,
+        );
+        text
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn delays_fall_into_cumulative_buckets() {
+        let metrics = Metrics::default();
+        metrics.final_delay.observe(70);
+        metrics.final_delay.observe(60_000);
+        let text = metrics.render();
+        assert!(text.contains("rapporteur_agent_final_delay_seconds_bucket{le=\"0.05\"} 0\n"));
+        assert!(text.contains("rapporteur_agent_final_delay_seconds_bucket{le=\"0.1\"} 1\n"));
+        assert!(text.contains("rapporteur_agent_final_delay_seconds_bucket{le=\"30\"} 1\n"));
+        assert!(text.contains("rapporteur_agent_final_delay_seconds_bucket{le=\"+Inf\"} 2\n"));
+    }
+}

@@ -1,0 +1,531 @@
+//! A session as a state machine: inputs and the meeting's time in, outputs out; no I/O, no clock, no randomness.
+//! It promises that a caption is final only after it is stored, that what was said is kept or counted as lost,
+//! that a fenced session says nothing more, and that every list in it has a limit.
+
+use std::collections::{BTreeMap, VecDeque};
+
+use serde_json::json;
+use speech::Hypothesis;
+use uuid::Uuid;
+
+use super::address::Name;
+use super::asking::Summons;
+use super::hearing::{FinalRequest, Recognise, RecogniseError};
+use super::ids::Ids;
+use super::lease::Renewals;
+use super::order::Order;
+use super::outbox::{Outbox, Pressure, Write};
+use super::questions::Questions;
+use super::track::{Ear, Speaker, Track};
+use super::types::{AgentState, Answer, Caption, EndReason, EventRow, Line, Question, Segment};
+use super::usage::Usage;
+
+/// A drain that takes longer gives up what is not stored. The worker waits a little longer than this.
+pub const DRAIN_LIMIT_MS: u64 = 25_000;
+/// Questions that are being looked up when a drain begins get this long.
+const DRAIN_ANSWERS_MS: u64 = 5_000;
+/// Giving the lease back may take so long.
+const RELEASE_LIMIT_MS: u64 = 3_000;
+/// Lines of the transcript that the answerer sees.
+const LINES_MAX: usize = 12;
+/// Finals that wait for the recogniser before partials stop, and before audio does.
+const FINALS_PENDING: (usize, usize) = (16, 64);
+
+/// What happened.
+#[derive(Debug)]
+pub enum Input<E: Ear> {
+    /// Somebody is in the room.
+    ParticipantJoined {
+        /// Who.
+        identity: String,
+        /// Their name.
+        name: String,
+    },
+    /// Somebody is gone.
+    ParticipantLeft {
+        /// Who.
+        identity: String,
+    },
+    /// A track is heard from now on.
+    TrackStarted {
+        /// Its number, never used twice.
+        track: u64,
+        /// Whose it is.
+        speaker: Speaker,
+        /// What listens to it.
+        ear: E,
+    },
+    /// 16 kHz mono samples.
+    Audio {
+        /// The track.
+        track: u64,
+        /// The samples.
+        samples: Vec<i16>,
+    },
+    /// A track was muted or unmuted.
+    TrackMuted {
+        /// The track.
+        track: u64,
+        /// Which of the two.
+        muted: bool,
+    },
+    /// A track is gone; all of its audio was handed in before.
+    TrackEnded {
+        /// The track.
+        track: u64,
+    },
+    /// The recogniser answered.
+    Recognised {
+        /// Which request.
+        ticket: u64,
+        /// Its words.
+        result: Result<Hypothesis, RecogniseError>,
+    },
+    /// The database answered a write.
+    Stored {
+        /// Which write.
+        ticket: u64,
+        /// A segment's sequence number; nothing for other writes.
+        result: Result<Option<i64>, StoreFailure>,
+    },
+    /// The database answered a renewal.
+    Renewed(Result<(), StoreFailure>),
+    /// Somebody wrote into the chat.
+    Chat {
+        /// Who.
+        identity: String,
+        /// What.
+        text: String,
+    },
+    /// Somebody called the RPC `ask`.
+    Ask {
+        /// Who.
+        identity: String,
+        /// What.
+        text: String,
+        /// Under which number the reply is awaited.
+        reply: u64,
+    },
+    /// A question was looked up.
+    LookedUp {
+        /// Which.
+        id: Uuid,
+        /// The answer; `None`: the lookup failed.
+        answer: Option<Answer>,
+    },
+    /// An answer has reached the room, or never will.
+    Given,
+    /// End in order.
+    Drain(EndReason),
+    /// The lease was given back, or could not be.
+    Released,
+    /// Time passed.
+    Tick,
+}
+
+/// Why a write did not happen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum StoreFailure {
+    /// A newer epoch exists.
+    Fenced,
+    /// The database is not there just now.
+    Away,
+    /// The database will never take it.
+    Refused,
+}
+
+/// What to do.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Output<A> {
+    /// Recognise an utterance.
+    Recognise(Recognise<A>),
+    /// Show a partial caption, in the room and on the live page.
+    Partial(Caption),
+    /// Publish a final caption; it is stored.
+    Final(Caption),
+    /// Write to the database.
+    Store {
+        /// The number to answer with.
+        ticket: u64,
+        /// What.
+        write: Write,
+    },
+    /// Renew the lease.
+    Renew,
+    /// Look a question up.
+    LookUp {
+        /// The question.
+        question: Question,
+        /// What was said last.
+        lines: Vec<Line>,
+    },
+    /// Write an answer into the chat.
+    Give {
+        /// The answer's id.
+        id: Uuid,
+        /// The answer.
+        answer: Answer,
+    },
+    /// Write something into the chat that is no answer.
+    Notice(&'static str),
+    /// Answer a private caller.
+    Reply {
+        /// The number that the call came with.
+        reply: u64,
+        /// The question's id and its answer, or what to say instead.
+        answer: Result<(Uuid, Answer), &'static str>,
+    },
+    /// Show the assistant's state.
+    State(AgentState),
+    /// Give the lease back.
+    Release(EndReason),
+    /// The session is over; nothing comes after this.
+    Finished(Ending),
+}
+
+/// How a session ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ending {
+    /// In order.
+    Released(EndReason),
+    /// Another agent holds the room.
+    Fenced,
+    /// The drain took too long.
+    OutOfTime {
+        /// Finals that were not stored.
+        finals_lost: usize,
+    },
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Phase {
+    Running,
+    Draining {
+        reason: EndReason,
+        until_ms: u64,
+        answers_until_ms: u64,
+    },
+    Releasing {
+        reason: EndReason,
+        until_ms: u64,
+    },
+    Over,
+}
+
+/// A session.
+#[derive(Debug)]
+pub struct Session<E: Ear> {
+    pub(super) name: Name,
+    pub(super) ids: Ids,
+    pub(super) tracks: BTreeMap<u64, Track<E>>,
+    pub(super) tickets: u64,
+    pub(super) finals: BTreeMap<u64, FinalRequest<E::Audio>>,
+    pub(super) order: Order<Segment>,
+    pub(super) outbox: Outbox,
+    pub(super) usage: Usage,
+    pub(super) renewals: Renewals,
+    pub(super) questions: Questions,
+    pub(super) replies: BTreeMap<Uuid, u64>,
+    pub(super) summons: Summons,
+    pub(super) lines: VecDeque<Line>,
+    pub(super) out: Vec<Output<E::Audio>>,
+    shown_state: AgentState,
+    phase: Phase,
+}
+
+impl<E: Ear> Session<E> {
+    /// A session that holds its lease since `now_ms`. `seed` is where its ids come from.
+    pub fn new(assistant_name: &str, seed: u128, now_ms: u64) -> Self {
+        Self {
+            name: Name::new(assistant_name),
+            ids: Ids::new(seed),
+            tracks: BTreeMap::new(),
+            tickets: 0,
+            finals: BTreeMap::new(),
+            order: Order::default(),
+            outbox: Outbox::new(seed as u64),
+            usage: Usage::default(),
+            renewals: Renewals::new(now_ms),
+            questions: Questions::default(),
+            replies: BTreeMap::new(),
+            summons: Summons::default(),
+            lines: VecDeque::new(),
+            out: vec![Output::State(AgentState::Listening)],
+            shown_state: AgentState::Listening,
+            phase: Phase::Running,
+        }
+    }
+
+    /// Takes one input and says what to do, in this order.
+    pub fn handle(&mut self, input: Input<E>, now_ms: u64) -> Vec<Output<E::Audio>> {
+        if self.phase == Phase::Over {
+            return Vec::new();
+        }
+        match input {
+            Input::ParticipantJoined { identity, name } => {
+                self.event(
+                    "participant_joined",
+                    json!({ "identity": identity, "name": name }),
+                );
+            }
+            Input::ParticipantLeft { identity } => {
+                self.event("participant_left", json!({ "identity": identity }))
+            }
+            Input::TrackStarted { track, speaker, ear } => {
+                if self.phase == Phase::Running {
+                    self.track_started(track, speaker, ear, now_ms);
+                }
+            }
+            Input::Audio { track, samples } => self.audio(track, &samples, now_ms),
+            Input::TrackMuted { track, muted } => self.track_muted(track, muted, now_ms),
+            Input::TrackEnded { track } => self.track_ended(track, now_ms),
+            Input::Recognised { ticket, result } => self.recognised(ticket, result, now_ms),
+            Input::Stored { ticket, result } => self.stored(ticket, result, now_ms),
+            Input::Renewed(result) => {
+                self.renewals.answered(result.is_ok(), now_ms);
+                match result {
+                    Err(StoreFailure::Fenced) => self.fenced(),
+                    // The session was ended over our head: the room is cancelled or over.
+                    Err(StoreFailure::Refused) => self.drain(EndReason::DispatchCancelled, now_ms),
+                    Ok(()) | Err(StoreFailure::Away) => {}
+                }
+            }
+            Input::Chat { identity, text } => self.chat(identity, &text, now_ms),
+            Input::Ask {
+                identity,
+                text,
+                reply,
+            } => self.private(identity, &text, reply, now_ms),
+            Input::LookedUp { id, answer } => self.looked_up(id, answer, now_ms),
+            Input::Given => self.questions.given(),
+            Input::Drain(reason) => self.drain(reason, now_ms),
+            Input::Released => {
+                if let Phase::Releasing { reason, .. } = self.phase {
+                    self.finish(Ending::Released(reason));
+                }
+            }
+            Input::Tick => {}
+        }
+        self.go_on(now_ms);
+        std::mem::take(&mut self.out)
+    }
+
+    /// When [`Input::Tick`] is wanted at the latest.
+    pub fn next_tick_ms(&self) -> u64 {
+        if self.phase == Phase::Over {
+            return u64::MAX;
+        }
+        let phase_ms = match self.phase {
+            Phase::Draining {
+                until_ms,
+                answers_until_ms,
+                ..
+            } => Some(if self.questions.is_idle() {
+                until_ms
+            } else {
+                until_ms.min(answers_until_ms)
+            }),
+            Phase::Releasing { until_ms, .. } => Some(until_ms),
+            Phase::Running | Phase::Over => None,
+        };
+        [
+            phase_ms,
+            self.hearing_tick_ms(),
+            self.order.next_tick_ms(),
+            self.outbox.next_tick_ms(),
+            self.renewals.next_tick_ms().filter(|_| self.holds_lease()),
+            self.questions.next_tick_ms(),
+            Some(self.usage.next_tick_ms()),
+        ]
+        .into_iter()
+        .flatten()
+        .min()
+        .unwrap_or(u64::MAX)
+    }
+
+    /// What the session still takes in.
+    pub fn pressure(&self) -> Pressure {
+        let recogniser = match self.finals.len() {
+            waiting if waiting >= FINALS_PENDING.1 => Pressure::NoAudio,
+            waiting if waiting >= FINALS_PENDING.0 => Pressure::NoPartials,
+            _ => Pressure::None,
+        };
+        self.outbox.pressure().max(recogniser)
+    }
+
+    /// Finals that are said and not stored.
+    pub fn finals_unstored(&self) -> usize {
+        self.order.len() + self.outbox.finals_waiting()
+    }
+
+    /// Whether renewals have failed for longer than a lease lasts.
+    pub fn lease_is_overdue(&self, now_ms: u64) -> bool {
+        self.renewals.is_overdue(now_ms)
+    }
+
+    pub(super) fn is_running(&self) -> bool {
+        self.phase == Phase::Running
+    }
+
+    /// Not any more once it is being given back.
+    fn holds_lease(&self) -> bool {
+        matches!(self.phase, Phase::Running | Phase::Draining { .. })
+    }
+
+    pub(super) fn ticket(&mut self) -> u64 {
+        self.tickets += 1;
+        self.tickets
+    }
+
+    pub(super) fn event(&mut self, kind: &'static str, data: serde_json::Value) {
+        self.outbox.push(Write::Event(EventRow { kind, data }));
+    }
+
+    fn stored(&mut self, ticket: u64, result: Result<Option<i64>, StoreFailure>, now_ms: u64) {
+        match result {
+            Err(StoreFailure::Fenced) => self.fenced(),
+            Err(StoreFailure::Away) => self.outbox.failed(ticket, now_ms),
+            Err(StoreFailure::Refused) => {
+                // Waiting does not help: it would only hold up everything behind it.
+                match self.outbox.finished(ticket) {
+                    Some(Write::Usage(rows)) => self.usage.confirmed(&rows),
+                    Some(Write::Segment(segment)) => {
+                        let range = json!({ "segment": segment.id, "start_ms": segment.start_ms, "end_ms": segment.end_ms });
+                        self.event("segment_refused", range);
+                    }
+                    _ => {}
+                }
+            }
+            Ok(sequence) => match self.outbox.finished(ticket) {
+                Some(Write::Segment(segment)) => self.segment_stored(segment, sequence.unwrap_or(0), now_ms),
+                Some(Write::Usage(rows)) => self.usage.confirmed(&rows),
+                _ => {}
+            },
+        }
+    }
+
+    fn segment_stored(&mut self, segment: Segment, sequence: i64, now_ms: u64) {
+        self.heard_words(&segment, now_ms);
+        self.lines.push_back(Line {
+            speaker_name: segment.speaker_name.clone(),
+            text: segment.text.clone(),
+        });
+        if self.lines.len() > LINES_MAX {
+            self.lines.pop_front();
+        }
+        self.out.push(Output::Final(Caption {
+            segment_id: segment.id,
+            identity: segment.identity,
+            speaker_name: segment.speaker_name,
+            track_id: segment.track_id,
+            start_ms: segment.start_ms,
+            end_ms: segment.end_ms,
+            text: segment.text,
+            sequence: Some(sequence),
+        }));
+    }
+
+    fn fenced(&mut self) {
+        // Whatever this call had decided belongs to a session that no longer exists.
+        self.out.clear();
+        self.finish(Ending::Fenced);
+    }
+
+    fn finish(&mut self, ending: Ending) {
+        self.phase = Phase::Over;
+        for reply in std::mem::take(&mut self.replies).into_values() {
+            self.out.push(Output::Reply {
+                reply,
+                answer: Err(super::reply::ENDING),
+            });
+        }
+        self.out.push(Output::Finished(ending));
+    }
+
+    fn drain(&mut self, reason: EndReason, now_ms: u64) {
+        if self.phase != Phase::Running {
+            return;
+        }
+        let tracks: Vec<u64> = self.tracks.keys().copied().collect();
+        for track in tracks {
+            self.track_ended(track, now_ms);
+        }
+        self.abandon_questions_not_begun();
+        self.phase = Phase::Draining {
+            reason,
+            until_ms: now_ms + DRAIN_LIMIT_MS,
+            answers_until_ms: if reason.room_is_there() {
+                now_ms + DRAIN_ANSWERS_MS
+            } else {
+                now_ms
+            },
+        };
+    }
+
+    /// Everything that follows from the state alone.
+    fn go_on(&mut self, now_ms: u64) {
+        if self.phase == Phase::Over {
+            return;
+        }
+        self.go_on_hearing(now_ms);
+        for segment in self.order.release(now_ms) {
+            self.outbox.push(Write::Segment(segment));
+        }
+        self.write_usage(now_ms, false);
+        self.go_on_asking(now_ms);
+        self.go_on_ending(now_ms);
+        if let Some((ticket, write)) = self.outbox.next(now_ms) {
+            self.out.push(Output::Store { ticket, write });
+        }
+        if self.holds_lease() && self.renewals.due(now_ms) {
+            self.out.push(Output::Renew);
+        }
+        if self.questions.state() != self.shown_state && self.phase == Phase::Running {
+            self.shown_state = self.questions.state();
+            self.out.push(Output::State(self.shown_state));
+        }
+    }
+
+    fn write_usage(&mut self, now_ms: u64, at_once: bool) {
+        let rows = self.usage.flush(now_ms, at_once, &mut self.ids);
+        if !rows.is_empty() {
+            self.outbox.push(Write::Usage(rows));
+        }
+    }
+
+    fn go_on_ending(&mut self, now_ms: u64) {
+        match self.phase {
+            Phase::Draining {
+                reason,
+                until_ms,
+                answers_until_ms,
+            } => {
+                if now_ms >= answers_until_ms {
+                    self.abandon_questions();
+                }
+                let done = self.order.is_empty() && self.questions.is_idle() && self.outbox.waiting() == 0;
+                if now_ms >= until_ms {
+                    self.finish(Ending::OutOfTime {
+                        finals_lost: self.finals_unstored(),
+                    });
+                } else if done && !self.usage.is_empty() {
+                    self.write_usage(now_ms, true);
+                } else if done {
+                    self.phase = Phase::Releasing {
+                        reason,
+                        until_ms: now_ms + RELEASE_LIMIT_MS,
+                    };
+                    self.out.push(Output::Release(reason));
+                }
+            }
+            Phase::Releasing { reason, until_ms } if now_ms >= until_ms => {
+                self.finish(Ending::Released(reason))
+            }
+            _ => {}
+        }
+    }
+}
+
+#[cfg(test)]
+#[path = "core_tests.rs"]
+mod tests;

@@ -1,0 +1,86 @@
+//! The speech crate as the core's ear and recogniser.
+
+use speech::{Listener, ListenerEvent, ListenerOptions, Request, RequestKind, StreamId, WhisperPool};
+
+use super::hearing::{Purpose, Recognise, RecogniseError};
+use super::track::{Ear, EarEvent};
+
+/// A track's listener.
+#[derive(Debug)]
+pub struct ListenerEar(Listener);
+
+impl ListenerEar {
+    /// A listener for a track that begins now.
+    pub fn new(options: ListenerOptions) -> Self {
+        Self(Listener::new(options))
+    }
+}
+
+impl Ear for ListenerEar {
+    type Audio = speech::Audio;
+
+    fn push(&mut self, samples: &[i16]) -> Vec<EarEvent<speech::Audio>> {
+        self.0.push(samples).into_iter().map(event).collect()
+    }
+
+    fn flush(&mut self) -> Vec<EarEvent<speech::Audio>> {
+        self.0.flush().into_iter().map(event).collect()
+    }
+
+    fn heard_ms(&self) -> u64 {
+        self.0.now_ms()
+    }
+}
+
+fn event(event: ListenerEvent) -> EarEvent<speech::Audio> {
+    match event {
+        ListenerEvent::SpeechStarted { .. } => EarEvent::SpeechStarted,
+        ListenerEvent::SpeechEnded { .. } => EarEvent::SpeechEnded,
+        ListenerEvent::Hypothesise {
+            utterance,
+            audio,
+            start_ms,
+        } => EarEvent::Hypothesise {
+            utterance,
+            audio,
+            start_ms,
+        },
+        ListenerEvent::Finalise {
+            utterance,
+            audio,
+            start_ms,
+            end_ms,
+        } => EarEvent::Finalise {
+            utterance,
+            audio,
+            start_ms,
+            end_ms,
+        },
+    }
+}
+
+/// Has an utterance recognised.
+///
+/// # Errors
+/// A newer request overtook it, or there was no place or no success.
+pub async fn recognise(
+    pool: &WhisperPool,
+    request: Recognise<speech::Audio>,
+) -> Result<speech::Hypothesis, RecogniseError> {
+    let answer = pool.submit(Request {
+        stream: StreamId(request.track),
+        utterance: request.utterance,
+        kind: match request.purpose {
+            Purpose::Partial => RequestKind::Partial,
+            Purpose::Final => RequestKind::Final,
+        },
+        audio: request.audio,
+        start_ms: request.start_ms,
+        prompt: request.context,
+    });
+    match answer.await {
+        Ok(Ok(hypothesis)) => Ok(hypothesis),
+        Ok(Err(speech::RecogniseError::Overtaken)) => Err(RecogniseError::Overtaken),
+        Ok(Err(_)) | Err(_) => Err(RecogniseError::Failed),
+    }
+}

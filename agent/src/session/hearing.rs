@@ -1,0 +1,466 @@
+//! The part of the session that hears: tracks, utterances, what is asked of the recogniser and what becomes of
+//! its answers.
+
+use serde_json::json;
+use speech::Hypothesis;
+use uuid::Uuid;
+
+use super::core::{Output, Session};
+use super::outbox::Pressure;
+use super::shown::Shown;
+use super::track::{Ear, EarEvent, Speaker, Track, Utterance, partial};
+use super::types::{Segment, Word};
+use super::usage::Kind;
+
+/// A final that the recogniser does not give within so many attempts is taken from its last partial.
+pub const FINAL_ATTEMPTS: u32 = 12;
+/// Wait after the first failed attempt; it doubles up to the second figure.
+const FINAL_RETRY_MS: (u64, u64) = (250, 5_000);
+/// An attempt without an answer for so long has failed.
+const FINAL_ANSWER_LIMIT_MS: u64 = 60_000;
+const SAMPLES_PER_MS: u64 = 16;
+
+/// What a recognition is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Purpose {
+    /// A caption that may be lost or overtaken.
+    Partial,
+    /// The record.
+    Final,
+}
+
+/// A request to the recogniser.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Recognise<A> {
+    /// The number to answer with.
+    pub ticket: u64,
+    /// The track, by which the recogniser tells newer partials from older ones.
+    pub track: u64,
+    /// The utterance's number within the track.
+    pub utterance: u64,
+    /// What it is for.
+    pub purpose: Purpose,
+    /// The utterance so far.
+    pub audio: A,
+    /// Where it begins in the meeting.
+    pub start_ms: u64,
+    /// What the speaker said just before.
+    pub context: String,
+}
+
+/// Why there are no words.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RecogniseError {
+    /// A newer request made this one pointless.
+    Overtaken,
+    /// It did not work, or there was no place in the queue.
+    Failed,
+}
+
+/// A final that is asked for.
+#[derive(Debug)]
+pub(super) struct FinalRequest<A> {
+    track: u64,
+    speaker: Speaker,
+    utterance: u64,
+    segment_id: Uuid,
+    audio: A,
+    start_ms: u64,
+    end_ms: u64,
+    context: String,
+    shown: Shown,
+    fallback_words: Vec<Word>,
+    fallback_engine: String,
+    attempts: u32,
+    /// When to ask again, or when to stop waiting for the answer.
+    next_ms: u64,
+    asked: bool,
+}
+
+impl<E: Ear> Session<E> {
+    pub(super) fn track_started(&mut self, track: u64, speaker: Speaker, ear: E, now_ms: u64) {
+        self.event(
+            "track_subscribed",
+            json!({ "identity": speaker.identity, "track": speaker.track_id }),
+        );
+        self.tracks.insert(track, Track::new(speaker, ear, now_ms));
+    }
+
+    pub(super) fn audio(&mut self, number: u64, samples: &[i16], now_ms: u64) {
+        let pressure = self.pressure();
+        let Some(track) = self.tracks.get_mut(&number) else {
+            return;
+        };
+        self.usage
+            .add_ms(Kind::AudioReceived, "", samples.len() as u64 / SAMPLES_PER_MS);
+        let gap = now_ms >= track.last_audio_ms + super::track::STARVED_MS;
+        track.last_audio_ms = now_ms;
+        if pressure == Pressure::NoAudio {
+            if track.deaf_since_ms.is_none() {
+                track.deaf_since_ms = Some(now_ms);
+                self.interrupt(number, now_ms);
+            }
+            return;
+        }
+        if let Some(from_ms) = track.deaf_since_ms.take() {
+            track.clock.resynchronise();
+            let gap = json!({ "track": track.speaker.track_id, "from_ms": from_ms, "to_ms": now_ms });
+            self.event("audio_shed", gap);
+        } else if gap {
+            self.interrupt(number, now_ms);
+        }
+        let Some(track) = self.tracks.get_mut(&number) else {
+            return;
+        };
+        let events = track.ear.push(samples);
+        track.clock.heard(track.ear.heard_ms(), now_ms, track.speaking);
+        self.ear_events(number, events, now_ms);
+    }
+
+    pub(super) fn track_muted(&mut self, number: u64, muted: bool, now_ms: u64) {
+        let Some(track) = self.tracks.get_mut(&number) else {
+            return;
+        };
+        if track.muted != muted {
+            track.muted = muted;
+            if muted {
+                self.interrupt(number, now_ms);
+            }
+        }
+    }
+
+    pub(super) fn track_ended(&mut self, number: u64, now_ms: u64) {
+        self.interrupt(number, now_ms);
+        if let Some(track) = self.tracks.remove(&number) {
+            let ids = json!({ "identity": track.speaker.identity, "track": track.speaker.track_id });
+            self.event("track_unsubscribed", ids);
+        }
+    }
+
+    /// The audio breaks off here: what is being said is over and is kept.
+    fn interrupt(&mut self, number: u64, now_ms: u64) {
+        let Some(track) = self.tracks.get_mut(&number) else {
+            return;
+        };
+        let events = track.ear.flush();
+        self.ear_events(number, events, now_ms);
+        if let Some(track) = self.tracks.get_mut(&number) {
+            track.speaking = false;
+            track.clock.resynchronise();
+        }
+    }
+
+    fn ear_events(&mut self, number: u64, events: Vec<EarEvent<E::Audio>>, now_ms: u64) {
+        for event in events {
+            let Some(track) = self.tracks.get_mut(&number) else {
+                return;
+            };
+            match event {
+                EarEvent::SpeechStarted => track.speaking = true,
+                EarEvent::SpeechEnded => track.speaking = false,
+                EarEvent::Hypothesise {
+                    utterance,
+                    audio,
+                    start_ms,
+                } => {
+                    let start_ms = track.clock.meeting_ms(start_ms);
+                    self.open(number, utterance, start_ms);
+                    self.ask_partial(number, utterance, audio, start_ms);
+                }
+                EarEvent::Finalise {
+                    utterance,
+                    audio,
+                    start_ms,
+                    end_ms,
+                } => {
+                    let place = (track.clock.meeting_ms(start_ms), track.clock.meeting_ms(end_ms));
+                    self.open(number, utterance, place.0);
+                    self.ask_final(number, audio, place, now_ms);
+                }
+            }
+        }
+    }
+
+    fn open(&mut self, number: u64, utterance: u64, start_ms: u64) {
+        let Some(track) = self.tracks.get_mut(&number) else {
+            return;
+        };
+        if track.open.as_ref().is_none_or(|open| open.number != utterance) {
+            track.open = Some(Utterance {
+                number: utterance,
+                segment_id: self.ids.next(),
+                start_ms,
+                agreement: speech::Agreement::default(),
+                shown: Shown::default(),
+                words: Vec::new(),
+                engine: String::new(),
+            });
+        }
+    }
+
+    fn ask_partial(&mut self, number: u64, utterance: u64, audio: E::Audio, start_ms: u64) {
+        if self.pressure() >= Pressure::NoPartials {
+            return;
+        }
+        let ticket = self.ticket();
+        let Some(track) = self.tracks.get_mut(&number) else {
+            return;
+        };
+        if track.partial_ticket.is_some() {
+            track.partial_waiting = Some((utterance, audio, start_ms));
+            return;
+        }
+        track.partial_ticket = Some(ticket);
+        let context = track.context(start_ms);
+        let purpose = Purpose::Partial;
+        self.out.push(Output::Recognise(Recognise {
+            ticket,
+            track: number,
+            utterance,
+            purpose,
+            audio,
+            start_ms,
+            context,
+        }));
+    }
+
+    fn ask_final(&mut self, number: u64, audio: E::Audio, place: (u64, u64), now_ms: u64) {
+        let ticket = self.ticket();
+        let Some(track) = self.tracks.get_mut(&number) else {
+            return;
+        };
+        let Some(open) = track.open.take() else { return };
+        track.partial_waiting = None;
+        let (start_ms, end_ms) = (place.0, place.1.max(place.0));
+        let context = track.context(start_ms);
+        self.usage.add_ms(Kind::SpeechDetected, "", end_ms - start_ms);
+        let request = FinalRequest {
+            track: number,
+            speaker: track.speaker.clone(),
+            utterance: open.number,
+            segment_id: open.segment_id,
+            audio,
+            start_ms,
+            end_ms,
+            context,
+            shown: open.shown,
+            fallback_words: open.words,
+            fallback_engine: open.engine,
+            attempts: 0,
+            next_ms: now_ms,
+            asked: false,
+        };
+        self.order.expect(ticket, number);
+        self.finals.insert(ticket, request);
+    }
+
+    pub(super) fn recognised(
+        &mut self,
+        ticket: u64,
+        result: Result<Hypothesis, RecogniseError>,
+        now_ms: u64,
+    ) {
+        if let Ok(hypothesis) = &result {
+            self.usage
+                .add_ms(Kind::RecogniserCompute, &hypothesis.engine, hypothesis.compute_ms);
+        }
+        if self.finals.contains_key(&ticket) {
+            self.final_recognised(ticket, result, now_ms);
+            return;
+        }
+        let Some((&number, track)) = self
+            .tracks
+            .iter_mut()
+            .find(|(_, track)| track.partial_ticket == Some(ticket))
+        else {
+            return;
+        };
+        track.partial_ticket = None;
+        if let (Ok(hypothesis), Some(open)) = (result, &mut track.open)
+            && hypothesis.utterance == open.number
+        {
+            let update = open.agreement.update(&hypothesis);
+            open.words = words_of(&hypothesis);
+            open.engine = hypothesis.engine;
+            if let Some(text) = open.shown.update(update.text(), now_ms) {
+                let caption = partial(&track.speaker, open, text, now_ms);
+                self.out.push(Output::Partial(caption));
+            }
+        }
+        if let Some((utterance, audio, start_ms)) = track.partial_waiting.take() {
+            self.ask_partial(number, utterance, audio, start_ms);
+        }
+    }
+
+    fn final_recognised(&mut self, ticket: u64, result: Result<Hypothesis, RecogniseError>, now_ms: u64) {
+        let Some(request) = self.finals.get_mut(&ticket) else {
+            return;
+        };
+        match result {
+            Ok(hypothesis) => {
+                let Some(request) = self.finals.remove(&ticket) else {
+                    return;
+                };
+                let said_ms = request.end_ms - request.start_ms;
+                self.usage
+                    .add_ms(Kind::SpeechRecognised, &hypothesis.engine, said_ms);
+                let words = words_of(&hypothesis);
+                self.settle(ticket, request, words, hypothesis.engine, now_ms);
+            }
+            Err(_) if request.attempts < FINAL_ATTEMPTS => {
+                let doubled_ms = FINAL_RETRY_MS.0 << request.attempts.min(10);
+                request.asked = false;
+                request.next_ms = now_ms + doubled_ms.min(FINAL_RETRY_MS.1);
+            }
+            Err(_) => {
+                let Some(mut request) = self.finals.remove(&ticket) else {
+                    return;
+                };
+                let place = json!({ "track": request.speaker.track_id, "start_ms": request.start_ms, "end_ms": request.end_ms });
+                self.event("recognition_failed", place);
+                let words = std::mem::take(&mut request.fallback_words);
+                let engine = std::mem::take(&mut request.fallback_engine);
+                self.settle(ticket, request, words, engine, now_ms);
+            }
+        }
+    }
+
+    /// The utterance has its words: it becomes a segment, or nothing if there are none.
+    fn settle(
+        &mut self,
+        ticket: u64,
+        request: FinalRequest<E::Audio>,
+        words: Vec<Word>,
+        engine: String,
+        now_ms: u64,
+    ) {
+        let text = line_of(&words);
+        if text.is_empty() {
+            self.order.ready(ticket, None, now_ms);
+            if !request.shown.text().is_empty() {
+                self.retract(&request);
+            }
+            return;
+        }
+        let start_ms = words
+            .first()
+            .map_or(request.start_ms, |word| word.start_ms)
+            .max(request.start_ms);
+        let end_ms = words
+            .last()
+            .map_or(request.end_ms, |word| word.end_ms)
+            .clamp(start_ms, request.end_ms.max(start_ms));
+        if let Some(track) = self.tracks.get_mut(&request.track) {
+            track.said(&text, end_ms);
+        }
+        let segment = Segment {
+            id: request.segment_id,
+            identity: request.speaker.identity,
+            speaker_name: request.speaker.name,
+            track_id: request.speaker.track_id,
+            start_ms,
+            end_ms,
+            text,
+            words,
+            engine,
+        };
+        self.order.ready(ticket, Some(segment), now_ms);
+    }
+
+    /// A partial was shown for what turned out to be no speech: an empty partial takes it away.
+    fn retract(&mut self, request: &FinalRequest<E::Audio>) {
+        let utterance = Utterance {
+            number: request.utterance,
+            segment_id: request.segment_id,
+            start_ms: request.start_ms,
+            agreement: speech::Agreement::default(),
+            shown: Shown::default(),
+            words: Vec::new(),
+            engine: String::new(),
+        };
+        let caption = partial(&request.speaker, &utterance, String::new(), request.end_ms);
+        self.out.push(Output::Partial(caption));
+    }
+
+    pub(super) fn go_on_hearing(&mut self, now_ms: u64) {
+        let starved: Vec<u64> = self
+            .tracks
+            .iter()
+            .filter(|(_, track)| track.is_starved(now_ms))
+            .map(|(number, _)| *number)
+            .collect();
+        for number in starved {
+            self.interrupt(number, now_ms);
+        }
+        for track in self.tracks.values_mut() {
+            if let Some(open) = &mut track.open
+                && let Some(text) = open.shown.due(now_ms)
+            {
+                let caption = partial(&track.speaker, open, text, now_ms);
+                self.out.push(Output::Partial(caption));
+            }
+        }
+        let mut late = Vec::new();
+        for (ticket, request) in &mut self.finals {
+            if now_ms < request.next_ms {
+                continue;
+            }
+            if request.asked {
+                late.push(*ticket);
+                continue;
+            }
+            request.asked = true;
+            request.attempts += 1;
+            request.next_ms = now_ms + FINAL_ANSWER_LIMIT_MS;
+            self.out.push(Output::Recognise(Recognise {
+                ticket: *ticket,
+                track: request.track,
+                utterance: request.utterance,
+                purpose: Purpose::Final,
+                audio: request.audio.clone(),
+                start_ms: request.start_ms,
+                context: request.context.clone(),
+            }));
+        }
+        for ticket in late {
+            self.final_recognised(ticket, Err(RecogniseError::Failed), now_ms);
+        }
+    }
+
+    pub(super) fn hearing_tick_ms(&self) -> Option<u64> {
+        let starved = self
+            .tracks
+            .values()
+            .filter(|t| t.speaking)
+            .map(|t| t.last_audio_ms + super::track::STARVED_MS);
+        let shown = self
+            .tracks
+            .values()
+            .filter_map(|t| t.open.as_ref()?.shown.next_tick_ms());
+        let finals = self.finals.values().map(|request| request.next_ms);
+        starved.chain(shown).chain(finals).min()
+    }
+}
+
+fn words_of(hypothesis: &Hypothesis) -> Vec<Word> {
+    hypothesis
+        .words
+        .iter()
+        .filter(|word| !word.text.trim().is_empty())
+        .map(|word| Word {
+            // Postgres takes no NUL in a text.
+            text: word.text.trim().replace('\0', ""),
+            start_ms: word.start_ms,
+            end_ms: word.end_ms.max(word.start_ms),
+            confidence: word.confidence,
+        })
+        .collect()
+}
+
+fn line_of(words: &[Word]) -> String {
+    words
+        .iter()
+        .map(|word| word.text.as_str())
+        .collect::<Vec<_>>()
+        .join(" ")
+}

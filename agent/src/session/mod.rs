@@ -1,0 +1,25 @@
+//! A session: the agent in one room. [`core`] decides, without I/O; [`actor`] does what it says; [`room`] is the
+//! only door to `livekit`. Everything else here is a part of the core, each with one promise.
+
+pub mod actor;
+pub mod address;
+pub mod answering;
+pub mod asking;
+pub mod clock;
+pub mod core;
+pub mod ear;
+pub mod hearing;
+pub mod ids;
+pub mod lease;
+pub mod order;
+pub mod outbox;
+pub mod outgoing;
+pub mod questions;
+pub mod reply;
+pub mod room;
+pub mod rows;
+pub mod shown;
+pub mod start;
+pub mod track;
+pub mod types;
+pub mod usage;

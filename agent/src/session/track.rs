@@ -1,0 +1,163 @@
+//! One heard track: its listener, its clock, its open utterance. A track knows nothing of the others.
+
+use uuid::Uuid;
+
+use super::clock::TrackClock;
+use super::shown::Shown;
+use super::types::{Caption, Word};
+
+/// A track without frames for so long is silent on the wire: what was being said is over.
+pub const STARVED_MS: u64 = 1_000;
+/// The recogniser is told this much of what the speaker said just before.
+const CONTEXT_MAX_CHARS: usize = 200;
+/// What was said longer ago does not help any more.
+const CONTEXT_MAX_AGE_MS: u64 = 10_000;
+
+/// What a listener reports; times are milliseconds of the track's own audio.
+#[derive(Clone, Debug, PartialEq)]
+pub enum EarEvent<A> {
+    /// Somebody began to speak.
+    SpeechStarted,
+    /// The open utterance is worth a partial.
+    Hypothesise {
+        /// Its number within the track.
+        utterance: u64,
+        /// All of it so far.
+        audio: A,
+        /// Where it begins.
+        start_ms: u64,
+    },
+    /// An utterance is over.
+    Finalise {
+        /// Its number within the track.
+        utterance: u64,
+        /// All of it.
+        audio: A,
+        /// Where it begins.
+        start_ms: u64,
+        /// Where it ends.
+        end_ms: u64,
+    },
+    /// Nobody speaks any more.
+    SpeechEnded,
+}
+
+/// What cuts a track's audio into utterances: [`speech::Listener`], or a script in tests.
+pub trait Ear {
+    /// An utterance's audio, cheap to clone.
+    type Audio: Clone;
+    /// Hears 16 kHz mono samples.
+    fn push(&mut self, samples: &[i16]) -> Vec<EarEvent<Self::Audio>>;
+    /// The audio is interrupted: what is open is over.
+    fn flush(&mut self) -> Vec<EarEvent<Self::Audio>>;
+    /// How much of the track's audio its times count so far.
+    fn heard_ms(&self) -> u64;
+}
+
+/// Who is heard on a track.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Speaker {
+    /// The participant.
+    pub identity: String,
+    /// Their name.
+    pub name: String,
+    /// LiveKit's id of the track.
+    pub track_id: String,
+}
+
+/// An utterance whose final is not asked for yet.
+#[derive(Debug)]
+pub(super) struct Utterance {
+    pub(super) number: u64,
+    pub(super) segment_id: Uuid,
+    pub(super) start_ms: u64,
+    pub(super) agreement: speech::Agreement,
+    pub(super) shown: Shown,
+    /// The newest words, kept for the case that the final pass fails.
+    pub(super) words: Vec<Word>,
+    pub(super) engine: String,
+}
+
+/// A heard track.
+#[derive(Debug)]
+pub(super) struct Track<E: Ear> {
+    pub(super) speaker: Speaker,
+    pub(super) ear: E,
+    pub(super) clock: TrackClock,
+    pub(super) speaking: bool,
+    pub(super) muted: bool,
+    pub(super) last_audio_ms: u64,
+    pub(super) open: Option<Utterance>,
+    /// The partial that is being recognised.
+    pub(super) partial_ticket: Option<u64>,
+    /// The next one, while the last is being recognised.
+    pub(super) partial_waiting: Option<(u64, E::Audio, u64)>,
+    /// Audio that was not heard because the outbox was full: from when on.
+    pub(super) deaf_since_ms: Option<u64>,
+    context: String,
+    context_end_ms: u64,
+}
+
+impl<E: Ear> Track<E> {
+    pub(super) fn new(speaker: Speaker, ear: E, now_ms: u64) -> Self {
+        Self {
+            speaker,
+            ear,
+            clock: TrackClock::default(),
+            speaking: false,
+            muted: false,
+            last_audio_ms: now_ms,
+            open: None,
+            partial_ticket: None,
+            partial_waiting: None,
+            deaf_since_ms: None,
+            context: String::new(),
+            context_end_ms: 0,
+        }
+    }
+
+    /// Whether an open utterance gets no more audio.
+    pub(super) fn is_starved(&self, now_ms: u64) -> bool {
+        self.speaking && now_ms >= self.last_audio_ms + STARVED_MS
+    }
+
+    /// What this speaker said just before `start_ms`.
+    pub(super) fn context(&self, start_ms: u64) -> String {
+        if start_ms <= self.context_end_ms + CONTEXT_MAX_AGE_MS {
+            self.context.clone()
+        } else {
+            String::new()
+        }
+    }
+
+    /// Remembers what was said until `end_ms`.
+    pub(super) fn said(&mut self, text: &str, end_ms: u64) {
+        if end_ms > self.context_end_ms + CONTEXT_MAX_AGE_MS {
+            self.context.clear();
+        }
+        self.context.push(' ');
+        self.context.push_str(text);
+        let chars = self.context.chars().count();
+        self.context = self
+            .context
+            .chars()
+            .skip(chars.saturating_sub(CONTEXT_MAX_CHARS))
+            .collect();
+        self.context_end_ms = end_ms;
+    }
+}
+
+/// A partial caption of an utterance.
+pub(super) fn partial(speaker: &Speaker, utterance: &Utterance, text: String, now_ms: u64) -> Caption {
+    let end_ms = utterance.words.last().map_or(now_ms, |word| word.end_ms);
+    Caption {
+        segment_id: utterance.segment_id,
+        identity: speaker.identity.clone(),
+        speaker_name: speaker.name.clone(),
+        track_id: speaker.track_id.clone(),
+        start_ms: utterance.start_ms,
+        end_ms: end_ms.max(utterance.start_ms),
+        text,
+        sequence: None,
+    }
+}
