@@ -18,11 +18,10 @@ const WINDOW_PACKETS: usize = 1_024;
 const LATE_ONE_IN: usize = 33;
 /// Packets between two recalculations.
 const RECALCULATE_EVERY: u32 = 10;
-const MIN_TARGET_RTP: i64 = 20 * MS;
+/// Two packets of the usual length: one that is played, and one with the copy of a lost one or with
+/// what is needed to stretch the sound.
+const MIN_TARGET_RTP: i64 = 40 * MS;
 const MAX_TARGET_RTP: i64 = 400 * MS;
-/// Held back at least while too few packets have been seen to know better.
-const FIRST_TARGET_RTP: i64 = 40 * MS;
-const FEW_PACKETS: usize = 25;
 
 /// All times in units of 1/48000 s.
 #[derive(Debug)]
@@ -39,7 +38,7 @@ impl DelayEstimator {
         Self {
             recent: VecDeque::new(),
             fastest: 0,
-            target: FIRST_TARGET_RTP,
+            target: MIN_TARGET_RTP,
             since_calculation: 0,
         }
     }
@@ -79,12 +78,7 @@ impl DelayEstimator {
         self.fastest = fast.iter().copied().min().unwrap_or(slow).min(slow);
         // One step on top: sound is taken in steps.
         let wanted = slow - self.fastest + TICK_RTP;
-        let least = if self.recent.len() < FEW_PACKETS {
-            FIRST_TARGET_RTP
-        } else {
-            MIN_TARGET_RTP
-        };
-        self.target = wanted.clamp(least, MAX_TARGET_RTP);
+        self.target = wanted.clamp(MIN_TARGET_RTP, MAX_TARGET_RTP);
     }
 
     /// The delay to aim at, after the fastest packet.

@@ -205,3 +205,130 @@ impl OutboundAudioStats {
         self.total_samples_duration_s += seconds;
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::{
+        task::{Context, Poll, Waker},
+        time::Duration,
+    };
+
+    use super::{
+        super::{format::PcmFormat, level::SILENCE_DBOV, test_tone::tone},
+        *,
+    };
+    use crate::audio_source::AudioSourceOptions;
+
+    fn outbound() -> OutboundAudio {
+        OutboundAudio::new(SourceQueue::new(AudioSourceOptions::default(), 16_000, 1, 100))
+    }
+
+    /// A sink that keeps what it gets, and what it has got.
+    fn ear() -> (Sink, Arc<Mutex<Vec<EncodedAudio>>>) {
+        let packets = Arc::new(Mutex::new(Vec::new()));
+        let heard = Arc::clone(&packets);
+        (Arc::new(move |packet| heard.lock().push(packet)), packets)
+    }
+
+    /// Plays a tone for as many steps, without the ticker.
+    fn feed(track: &OutboundAudio, start: Instant, ticks: u32) {
+        let pcm = tone(16_000, 400.0, 8_000.0, 160);
+        (0..ticks).for_each(|tick| track.inner.feed(start + Duration::from_millis(10) * tick, &pcm));
+    }
+
+    /// As `attach`, and leaves the source alone, whose ticker would play along.
+    fn attach(track: &OutboundAudio, sink: Sink, options: EncoderOptions) {
+        track.attach(sink, options);
+        track.inner.leave_source();
+    }
+
+    #[test]
+    fn a_new_sink_goes_on_with_the_same_timestamps() {
+        let track = outbound();
+        let start = Instant::now();
+        let (sink, first) = ear();
+        attach(&track, sink, EncoderOptions::default());
+        first.lock().clear();
+        feed(&track, start, 20);
+        let (sink, second) = ear();
+        attach(
+            &track,
+            sink,
+            EncoderOptions {
+                max_bitrate_bps: Some(16_000),
+                ..EncoderOptions::default()
+            },
+        );
+        feed(&track, start + Duration::from_millis(200), 20);
+        let (first, second) = (first.lock(), second.lock());
+        let (last, next) = (first.last().unwrap(), second.first().unwrap());
+        let between = next.timestamp.wrapping_sub(last.timestamp);
+        assert!((960..=1_920).contains(&between), "{between}");
+        assert!(second.len() >= 9);
+    }
+
+    #[test]
+    fn a_track_that_is_turned_off_sends_silence() {
+        let track = outbound();
+        let (sink, packets) = ear();
+        attach(&track, sink, EncoderOptions::default());
+        assert!(track.set_enabled(false));
+        feed(&track, Instant::now(), 20);
+        assert!(
+            packets
+                .lock()
+                .iter()
+                .all(|packet| packet.level_dbov == SILENCE_DBOV)
+        );
+        assert!(packets.lock().len() >= 10);
+    }
+
+    #[test]
+    fn nothing_is_sent_after_detaching_and_streams_still_listen() {
+        let track = outbound();
+        let (sink, packets) = ear();
+        attach(&track, sink, EncoderOptions::default());
+        let queue = FrameQueue::new(
+            PcmFormat {
+                rate_hz: 48_000,
+                channels: 2,
+            },
+            0,
+        );
+        track.add_listener(&queue);
+        track.detach();
+        packets.lock().clear();
+        feed(&track, Instant::now(), 20);
+        assert!(packets.lock().is_empty());
+        let frame = queue.poll_next(&mut Context::from_waker(Waker::noop()));
+        let Poll::Ready(Some(frame)) = frame else {
+            panic!("no frame")
+        };
+        assert_eq!(
+            (frame.sample_rate, frame.num_channels, frame.samples_per_channel),
+            (48_000, 2, 480)
+        );
+        assert!(track.stats().total_samples_duration_s >= 0.2);
+    }
+
+    #[tokio::test]
+    async fn a_source_is_sent_in_real_time_by_the_ticker() {
+        let source = SourceQueue::new(AudioSourceOptions::default(), 16_000, 1, 100);
+        let track = OutboundAudio::new(Arc::clone(&source));
+        let (sender, mut packets) = tokio::sync::mpsc::channel(64);
+        let sink = move |packet| drop(sender.try_send(packet));
+        track.attach(Arc::new(sink), EncoderOptions::default());
+        let mut timestamps = Vec::new();
+        while timestamps.len() < 5 {
+            let packet: EncodedAudio = packets.recv().await.unwrap();
+            assert_eq!(packet.level_dbov, SILENCE_DBOV, "an empty queue is silence");
+            timestamps.push(packet.timestamp);
+        }
+        assert!(
+            timestamps
+                .windows(2)
+                .all(|pair| pair[1].wrapping_sub(pair[0]).is_multiple_of(480))
+        );
+        track.detach();
+    }
+}

@@ -107,10 +107,6 @@ impl FrameQueue {
         }
     }
 
-    pub(crate) fn is_abandoned(&self) -> bool {
-        self.state.lock().abandoned
-    }
-
     pub(crate) fn poll_next(&self, cx: &mut Context<'_>) -> Poll<Option<AudioFrame<'static>>> {
         let mut state = self.state.lock();
         if let Some(frame) = state.frames.pop_front() {
@@ -169,7 +165,7 @@ mod tests {
         let queue = FrameQueue::new(FORMAT, 2);
         queue.push(&[1; 160]);
         queue.abandon();
-        assert!(queue.is_abandoned());
+        assert!(!queue.push(&[1; 160]));
         assert_eq!(next(&queue), Poll::Ready(None));
     }
 

@@ -218,3 +218,124 @@ fn feed(outlets: &Outlets, slot: Instant, pcm: &[i16]) {
         outlet.feed(slot, pcm);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::{
+        future::Future,
+        pin::{Pin, pin},
+        task::{Context, Poll, Waker},
+        time::Duration,
+    };
+
+    use super::*;
+
+    #[derive(Default)]
+    struct Ear(Mutex<Vec<i16>>);
+
+    impl Outlet for Ear {
+        fn feed(&self, _slot: Instant, pcm: &[i16]) {
+            self.0.lock().extend_from_slice(pcm);
+        }
+    }
+
+    /// A queue that the tests tick themselves.
+    fn queue(queue_ms: u32) -> Arc<SourceQueue> {
+        let queue = SourceQueue::new(AudioSourceOptions::default(), 16_000, 1, queue_ms);
+        queue.state.lock().paced = true;
+        queue
+    }
+
+    fn frame(samples: usize) -> AudioFrame<'static> {
+        AudioFrame {
+            data: vec![1; samples].into(),
+            sample_rate: 16_000,
+            num_channels: 1,
+            samples_per_channel: samples as u32,
+        }
+    }
+
+    fn poll<F: Future>(future: &mut Pin<&mut F>) -> Poll<F::Output> {
+        future.as_mut().poll(&mut Context::from_waker(Waker::noop()))
+    }
+
+    #[test]
+    fn capturing_waits_until_the_rest_fits_the_queue() {
+        let queue = queue(100);
+        let frame = frame(3_200);
+        let mut capture = pin!(queue.capture(&frame));
+        let mut ticks = 0;
+        while poll(&mut capture).is_pending() {
+            assert!(queue.state.lock().pcm.len() <= 3_200, "twice the queue at most");
+            queue.tick(Instant::now());
+            ticks += 1;
+        }
+        assert_eq!(ticks, 10, "200 ms of sound, of which 100 ms may wait");
+    }
+
+    #[test]
+    fn clearing_ends_a_capture_and_what_it_had_queued() {
+        let queue = queue(100);
+        let ear = Arc::new(Ear::default());
+        queue.attach(Arc::downgrade(&ear) as Weak<dyn Outlet>);
+        let frame = frame(16_000);
+        let mut capture = pin!(queue.capture(&frame));
+        assert!(poll(&mut capture).is_pending());
+        queue.tick(Instant::now());
+        queue.clear();
+        assert!(poll(&mut capture).is_ready(), "the rest of the frame is given up");
+        (0..5).for_each(|_| assert!(queue.tick(Instant::now())));
+        let heard = ear.0.lock();
+        assert_eq!(heard.len(), 6 * 160, "silence goes on");
+        assert!(heard[160..].iter().all(|sample| *sample == 0));
+    }
+
+    #[test]
+    fn frames_of_another_shape_are_refused() {
+        let queue = queue(100);
+        let wrong = AudioFrame {
+            sample_rate: 48_000,
+            ..frame(160)
+        };
+        assert!(matches!(
+            poll(&mut pin!(queue.capture(&wrong))),
+            Poll::Ready(Err(_))
+        ));
+        let direct = SourceQueue::new(AudioSourceOptions::default(), 16_000, 1, 0);
+        assert!(matches!(
+            poll(&mut pin!(direct.capture(&frame(320)))),
+            Poll::Ready(Err(_))
+        ));
+        assert!(matches!(
+            poll(&mut pin!(direct.capture(&frame(160)))),
+            Poll::Ready(Ok(()))
+        ));
+    }
+
+    #[test]
+    fn a_source_with_nothing_to_do_leaves_the_ticker() {
+        let queue = queue(100);
+        assert!(matches!(
+            poll(&mut pin!(queue.capture(&frame(240)))),
+            Poll::Ready(Ok(()))
+        ));
+        assert!(queue.tick(Instant::now()));
+        assert!(
+            queue.tick(Instant::now()),
+            "the half step that is left is played, too"
+        );
+        assert!(!queue.tick(Instant::now()));
+        assert!(!queue.state.lock().paced);
+    }
+
+    #[tokio::test]
+    async fn without_a_sender_capturing_returns() {
+        let queue = SourceQueue::new(AudioSourceOptions::default(), 16_000, 1, 50);
+        let second = frame(16_000 / 4);
+        let captured = tokio::time::timeout(Duration::from_secs(10), queue.capture(&second)).await;
+        assert!(
+            matches!(captured, Ok(Ok(()))),
+            "a quarter of a second through a queue of 50 ms"
+        );
+    }
+}
