@@ -1,0 +1,128 @@
+//! A real recording through listener and Whisper, as a session does it: nothing lost, little wrong.
+
+use std::path::PathBuf;
+
+use runner::score::word_errors;
+use speech::{
+    Agreement, Audio, Listener, ListenerEvent, ListenerOptions, Request, RequestKind, StreamId,
+    WhisperOptions, WhisperPool,
+};
+
+fn from_environment(name: &str) -> PathBuf {
+    std::env::var_os(name)
+        .map(PathBuf::from)
+        .unwrap_or_else(|| panic!("{name} is not set: run `cargo verify`"))
+}
+
+fn pool() -> WhisperPool {
+    WhisperPool::load(
+        &from_environment("RAPPORTEUR_WHISPER_MODEL"),
+        WhisperOptions { workers: 2 },
+    )
+    .unwrap()
+}
+
+fn request(kind: RequestKind, utterance: u64, audio: Audio, start_ms: u64) -> Request {
+    Request {
+        stream: StreamId(1),
+        utterance,
+        kind,
+        audio,
+        start_ms,
+        prompt: String::new(),
+    }
+}
+
+#[tokio::test]
+async fn the_opening_of_a_tale_of_two_cities() {
+    let samples =
+        speech::wav::read_mono_16khz(&from_environment("RAPPORTEUR_RECORDINGS").join("two_cities.wav"))
+            .unwrap();
+    let said = include_str!("../../runner/texts/two_cities.txt");
+    let pool = pool();
+    let mut listener = Listener::new(ListenerOptions::default());
+    let mut events = listener.push(&samples);
+    events.extend(listener.flush());
+    let (mut text, mut agreement, mut settled_words) = (String::new(), Agreement::default(), 0);
+    for event in events {
+        match event {
+            ListenerEvent::SpeechStarted { .. } => agreement = Agreement::default(),
+            ListenerEvent::Hypothesise {
+                utterance,
+                audio,
+                start_ms,
+            } => {
+                let hypothesis = pool
+                    .submit(request(RequestKind::Partial, utterance, audio, start_ms))
+                    .await
+                    .unwrap()
+                    .unwrap();
+                settled_words = settled_words.max(agreement.update(&hypothesis).committed.len());
+            }
+            ListenerEvent::Finalise {
+                utterance,
+                audio,
+                start_ms,
+                end_ms,
+            } => {
+                let heard = pool
+                    .submit(request(RequestKind::Final, utterance, audio, start_ms))
+                    .await
+                    .unwrap()
+                    .unwrap();
+                assert!(heard.words.is_sorted_by_key(|word| word.start_ms));
+                assert!(
+                    heard
+                        .words
+                        .iter()
+                        .all(|word| start_ms <= word.start_ms && word.start_ms <= word.end_ms)
+                );
+                assert!(heard.words.iter().all(|word| word.end_ms <= end_ms + 1000));
+                text.push_str(&heard.text());
+                text.push(' ');
+            }
+            ListenerEvent::SpeechEnded { .. } => {}
+        }
+    }
+    let errors = word_errors(said, &text);
+    assert!(errors.rate() < 0.15, "{errors:?}: {text}");
+    assert!(settled_words > 3, "no partial was ever settled");
+    assert!(pool.snapshot().final_audio_ms > 20_000);
+}
+
+#[tokio::test]
+async fn noise_and_scraps_have_no_words() {
+    let pool = pool();
+    let mut seed = 1u32;
+    let noise: Vec<i16> = (0..48_000)
+        .map(|_| {
+            seed = seed.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            (seed >> 24) as i16 - 128
+        })
+        .collect();
+    for audio in [noise.as_slice(), &[0; 32_000], &[0; 100]] {
+        let heard = pool
+            .submit(request(RequestKind::Final, 0, Audio::from(audio), 0))
+            .await
+            .unwrap()
+            .unwrap();
+        assert_eq!(heard.text(), "", "in {} samples", audio.len());
+    }
+}
+
+#[test]
+fn a_file_that_is_no_model_is_named() {
+    let path = std::env::temp_dir().join(format!("no-model-{}", std::process::id()));
+    std::fs::write(&path, b"not a model").unwrap();
+    let error = WhisperPool::load(&path, WhisperOptions { workers: 1 })
+        .unwrap_err()
+        .to_string();
+    assert!(error.contains("no-model") && error.contains("ggml"), "{error}");
+    std::fs::remove_file(path).unwrap();
+    assert!(
+        WhisperPool::load(&PathBuf::new(), WhisperOptions { workers: 0 })
+            .unwrap_err()
+            .to_string()
+            .contains("1 to 64")
+    );
+}
