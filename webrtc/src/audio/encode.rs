@@ -10,7 +10,7 @@ use super::{
     EncodedAudio, EncoderOptions,
     convert::Converter,
     format::{PcmFormat, RTP_CLOCK_HZ, TICK_MS, TICK_RTP},
-    level::{INAUDIBLE_DBOV, VOICE_DBOV, dbov, mean_square},
+    level::{INAUDIBLE_DBOV, SILENCE_DBOV, VOICE_DBOV, dbov, mean_square},
 };
 
 /// Length of an Opus frame; what every WebRTC endpoint expects by default.
@@ -30,6 +30,14 @@ const DTX_PACKET_BYTES: usize = 2;
 const MAX_DRIFT: Duration = Duration::from_millis(60);
 /// Audible sound after this many inaudible frames starts a new spurt.
 const SPURT_PAUSE_FRAMES: u32 = 10;
+/// After this many frames of digital silence the encoder has settled and is left alone: a ready-made
+/// packet is sent until there is sound again.
+const SETTLED_FRAMES: u32 = 25;
+/// 20 ms of digital silence: full band, mono, one frame, whose first coded symbol is the silence flag
+/// (RFC 6716, sections 3.1 and 4.3).
+const SILENT_PACKET: &[u8] = &[0xf8, 0xff, 0xfe];
+/// With DTX, one packet in this many is sent nonetheless: every 400 ms, as encoders do.
+const DTX_REFRESH_FRAMES: u32 = 20;
 
 /// The timestamps of one RTP stream; outlives the encoders that a renegotiation replaces.
 #[derive(Debug)]
@@ -156,37 +164,52 @@ impl FrameEncoder {
     fn encode(&mut self, frame_samples: usize) -> Option<Frame> {
         let pcm = &self.pending[..frame_samples];
         let level_dbov = dbov(mean_square(pcm));
-        let length = match self.encoder.encode(pcm, &mut self.packet[..]) {
-            Ok(length) => length,
-            Err(error) => {
-                tracing::warn!(%error, "an audio frame could not be encoded");
-                return None;
-            }
+        let settled = level_dbov == SILENCE_DBOV && self.inaudible_frames >= SETTLED_FRAMES;
+        let payload = if settled {
+            Bytes::from_static(SILENT_PACKET)
+        } else {
+            self.encode_anew(frame_samples)?
         };
+        let after_gap = self.after_gap && !settled;
         let marker =
-            self.after_gap || (self.inaudible_frames >= SPURT_PAUSE_FRAMES && level_dbov < INAUDIBLE_DBOV);
+            after_gap || (self.inaudible_frames >= SPURT_PAUSE_FRAMES && level_dbov < INAUDIBLE_DBOV);
         self.inaudible_frames = if level_dbov < INAUDIBLE_DBOV {
             0
         } else {
             self.inaudible_frames.saturating_add(1)
         };
-        if self.options.dtx && length <= DTX_PACKET_BYTES {
+        let unneeded = if settled {
+            !self.inaudible_frames.is_multiple_of(DTX_REFRESH_FRAMES)
+        } else {
+            payload.len() <= DTX_PACKET_BYTES
+        };
+        if self.options.dtx && unneeded {
             // The first one tells the receiver that silence begins.
             if std::mem::replace(&mut self.suppressing, true) {
                 self.after_gap = true;
                 return Some(Frame::Suppressed);
             }
-        } else {
+        } else if !settled {
             self.suppressing = false;
         }
         self.after_gap = false;
         Some(Frame::Packet(EncodedAudio {
-            payload: Bytes::copy_from_slice(&self.packet[..length]),
+            payload,
             timestamp: self.pending_since,
             level_dbov,
             voice: level_dbov < VOICE_DBOV,
             marker,
         }))
+    }
+
+    fn encode_anew(&mut self, frame_samples: usize) -> Option<Bytes> {
+        let length = self
+            .encoder
+            .encode(&self.pending[..frame_samples], &mut self.packet[..]);
+        let length = length
+            .inspect_err(|error| tracing::warn!(%error, "an audio frame could not be encoded"))
+            .ok()?;
+        Some(Bytes::copy_from_slice(&self.packet[..length]))
     }
 }
 
@@ -325,6 +348,27 @@ mod tests {
     }
 
     #[test]
+    fn long_silence_is_not_encoded_over_and_over_and_sound_after_it_is_whole() {
+        for rate_hz in [16_000, 48_000] {
+            let mut sender = Sender::new(rate_hz, 1, EncoderOptions::default());
+            let mut packets = sender.send(100, 8_000.0);
+            packets.extend(sender.send(400, 0.0));
+            assert!(packets[80..].iter().all(|packet| packet.payload == SILENT_PACKET));
+            packets.extend(sender.send(100, 8_000.0));
+            let pcm = decoded(&packets);
+            assert!(pcm[2 * 48_000..5 * 48_000].iter().all(|sample| *sample == 0));
+            for start_ms in [20, 40, 60, 100] {
+                let onset = &pcm[48 * (5_000 + start_ms)..48 * (5_020 + start_ms)];
+                let amplitude = amplitude_at(onset, 48_000, 440.0);
+                assert!(
+                    (amplitude - 8_000.0).abs() < 1_500.0,
+                    "{amplitude} after {start_ms} ms, {rate_hz} Hz"
+                );
+            }
+        }
+    }
+
+    #[test]
     fn with_dtx_silence_is_hardly_sent_and_time_goes_on() {
         let options = EncoderOptions {
             dtx: true,
@@ -334,6 +378,10 @@ mod tests {
         let before = sender.send(100, 8_000.0);
         let silence = sender.send(500, 0.0);
         assert!(silence.len() < 60, "{} packets in 5 s of silence", silence.len());
+        assert!(
+            silence.len() > 8 && silence[5..].iter().all(|packet| !packet.marker),
+            "refreshed quietly"
+        );
         let after = sender.send(100, 8_000.0);
         assert!(after[0].marker);
         let elapsed = after[0].timestamp.wrapping_sub(before[0].timestamp);
