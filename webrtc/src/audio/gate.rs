@@ -4,10 +4,6 @@
 //! The sender is not simply believed. Now and then a packet that claims silence is decoded after all,
 //! and a track found to be audible is decoded in full for a while.
 
-use std::collections::VecDeque;
-
-use bytes::Bytes;
-
 use super::level::INAUDIBLE_DBOV;
 
 /// Silence is decoded for this many packets before it is trusted, so that the last sound fades out and
@@ -19,9 +15,6 @@ const AUDIT_EVERY_PACKETS: u32 = 50;
 const AUDIT_DBOV: u8 = 70;
 /// After a false claim everything is decoded for this many packets: one minute.
 const DISTRUST_PACKETS: u32 = 3_000;
-/// Skipped packets that are decoded, and not heard, before the first that is heard again: what a
-/// decoder remembers of the past has faded in by then.
-const WARM_UP_PACKETS: usize = 3;
 
 /// What to do with a packet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -38,7 +31,6 @@ pub(crate) struct SilenceGate {
     silent_run: u32,
     since_audit: u32,
     distrust: u32,
-    skipped: VecDeque<Bytes>,
 }
 
 impl SilenceGate {
@@ -64,19 +56,6 @@ impl SilenceGate {
     /// The track is being skipped: what is missing is silence, too.
     pub(crate) fn is_closed(&self) -> bool {
         self.silent_run > HANGOVER_PACKETS
-    }
-
-    /// Remembers a packet that was not decoded.
-    pub(crate) fn skipped(&mut self, payload: &Bytes) {
-        if self.skipped.len() >= WARM_UP_PACKETS {
-            self.skipped.pop_front();
-        }
-        self.skipped.push_back(payload.clone());
-    }
-
-    /// The packets to decode unheard before the next one that is heard.
-    pub(crate) fn take_warm_up(&mut self) -> impl Iterator<Item = Bytes> {
-        std::mem::take(&mut self.skipped).into_iter()
     }
 
     /// The outcome of an audit; false when the claim was false.

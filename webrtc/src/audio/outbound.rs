@@ -264,7 +264,12 @@ mod tests {
         let (last, next) = (first.last().unwrap(), second.first().unwrap());
         let between = next.timestamp.wrapping_sub(last.timestamp);
         assert!((960..=1_920).contains(&between), "{between}");
-        assert!(second.len() >= 9);
+        let bytes =
+            |packets: &[EncodedAudio]| packets.iter().map(|packet| packet.payload.len()).sum::<usize>();
+        assert!(
+            second.len() >= 9 && bytes(&second) < bytes(&first),
+            "new options take effect"
+        );
     }
 
     #[test]

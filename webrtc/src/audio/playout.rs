@@ -84,7 +84,6 @@ pub(crate) struct Playout {
     /// A packet from another timeline, until a second one confirms it.
     stray: Option<(RtpAudio, i64)>,
     ticks_since_scaling: u32,
-    scratch: Vec<i16>,
     /// Counted since they were last taken.
     pub(crate) stats: PlayoutStats,
 }
@@ -110,7 +109,6 @@ impl Playout {
             pausing: false,
             stray: None,
             ticks_since_scaling: 0,
-            scratch: Vec::new(),
             stats: PlayoutStats::default(),
         })
     }
@@ -301,10 +299,7 @@ impl Playout {
                 self.stats.packets_decoded += 1;
                 self.decode(&packet);
             }
-            Verdict::Skip => {
-                self.gate.skipped(&packet.payload);
-                self.silence(packet.duration);
-            }
+            Verdict::Skip => self.silence(packet.duration),
             Verdict::Audit => {
                 self.stats.packets_decoded += 1;
                 let heard_from = self.pcm.len();
@@ -320,12 +315,6 @@ impl Playout {
     }
 
     fn decode(&mut self, packet: &Packet) {
-        for payload in self.gate.take_warm_up() {
-            self.scratch.clear();
-            if let Err(error) = self.decoder.decode(&payload, &mut self.scratch) {
-                tracing::trace!(%error, "a silent packet was not decoded");
-            }
-        }
         let from = self.pcm.len();
         if let Err(error) = self.decoder.decode(&packet.payload, &mut self.pcm) {
             self.pcm.truncate(from);
