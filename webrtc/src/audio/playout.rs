@@ -52,6 +52,8 @@ struct Packet {
     sequence: i64,
     payload: Bytes,
     level_dbov: Option<u8>,
+    /// Begins a spurt: what is missing before it was never sent.
+    marker: bool,
     duration: i64,
     arrival: i64,
 }
@@ -174,13 +176,19 @@ impl Playout {
             self.stats.packets_discarded += 1;
             return;
         }
-        let (payload, level_dbov) = (packet.payload.clone(), packet.level_dbov);
+        let RtpAudio {
+            payload,
+            level_dbov,
+            marker,
+            ..
+        } = packet.clone();
         self.packets.insert(
             timestamp,
             Packet {
                 sequence,
                 payload,
                 level_dbov,
+                marker,
                 duration,
                 arrival,
             },
@@ -242,7 +250,7 @@ impl Playout {
             self.play_first(now);
             return;
         }
-        let lost = self.last_sequence.is_some_and(|last| packet.sequence != last + 1);
+        let lost = !packet.marker && self.last_sequence.is_some_and(|last| packet.sequence != last + 1);
         let copy = lost && opus_packet::has_error_correction(&packet.payload);
         let copied = if copy { packet.duration.min(gap) } else { 0 };
         let skipped = self.skippable(now, next, gap - copied, lost);

@@ -193,6 +193,19 @@ fn lost_packets_are_recovered_or_concealed_and_the_tone_stays() {
 }
 
 #[test]
+fn what_is_missing_before_a_marker_was_never_sent() {
+    for marker in [false, true] {
+        let mut arrivals = packets_of(syllables, 60, 1, 1);
+        let with_copy = |(_, packet): &Arrival| opus_packet::has_error_correction(&packet.payload);
+        let second = (20..60).find(|n| with_copy(&arrivals[*n])).unwrap();
+        arrivals[second].1.marker = marker;
+        arrivals.remove(second - 1);
+        let heard = play(arrivals, 1_200);
+        assert_eq!(heard.stats.packets_recovered, u64::from(!marker));
+    }
+}
+
+#[test]
 fn reordered_and_doubled_packets_do_no_harm() {
     let mut number = numbers(3);
     let mut arrivals = tone_packets(500);
