@@ -7,7 +7,13 @@
 
 #![allow(clippy::print_stdout)] // an example tells what it sees
 
-use std::{env, error::Error, f32::consts::TAU, future::Future, time::{Duration, Instant}};
+use std::{
+    env,
+    error::Error,
+    f32::consts::TAU,
+    future::Future,
+    time::{Duration, Instant},
+};
 
 use livekit::{
     SimulateScenario, StreamReader,
@@ -32,9 +38,11 @@ const PATIENCE: Duration = Duration::from_secs(20);
 
 #[tokio::main]
 async fn main() -> Outcome<()> {
-    tracing_subscriber::fmt().with_env_filter(
-        tracing_subscriber::EnvFilter::try_from_default_env().unwrap_or_else(|_| "warn".into()),
-    ).init();
+    tracing_subscriber::fmt()
+        .with_env_filter(
+            tracing_subscriber::EnvFilter::try_from_default_env().unwrap_or_else(|_| "warn".into()),
+        )
+        .init();
     let room = format!("proof-{}", livekit::webrtc::native::create_random_uuid());
     let (alice, mut alice_events) = join(&room, "alice").await?;
     let (bob, mut bob_events) = join(&room, "bob").await?;
@@ -48,10 +56,23 @@ async fn main() -> Outcome<()> {
     hear(&mut bob_events, "bob").await?;
     let (carol, mut carol_events) = join(&room, "carol").await?;
     hear(&mut carol_events, "carol (late)").await?;
+    // The server announces participants who publish nothing every few seconds only; one who is gone
+    // before that was never there.
+    within(
+        "carol's coming",
+        until(&mut bob_events, |event| {
+            matches!(event, RoomEvent::ParticipantConnected(_)).then_some(())
+        }),
+    )
+    .await??;
     carol.close().await?;
-    within("carol's leaving", until(&mut bob_events, |event| {
-        matches!(event, RoomEvent::ParticipantDisconnected(_)).then_some(())
-    })).await??;
+    within(
+        "carol's leaving",
+        until(&mut bob_events, |event| {
+            matches!(event, RoomEvent::ParticipantDisconnected(_)).then_some(())
+        }),
+    )
+    .await??;
 
     for (name, scenario, resumes) in [
         ("resume", SimulateScenario::SignalReconnect, true),
@@ -59,7 +80,13 @@ async fn main() -> Outcome<()> {
     ] {
         let started = Instant::now();
         bob.simulate_scenario(scenario).await?;
-        within(name, until(&mut bob_events, |event| matches!(event, RoomEvent::Reconnected).then_some(()))).await??;
+        within(
+            name,
+            until(&mut bob_events, |event| {
+                matches!(event, RoomEvent::Reconnected).then_some(())
+            }),
+        )
+        .await??;
         println!("{name}: {} ms", started.elapsed().as_millis());
         if !resumes {
             hear(&mut bob_events, "bob again").await?;
@@ -78,7 +105,11 @@ async fn join(room: &str, identity: &str) -> Outcome<(Room, UnboundedReceiver<Ro
     let (key, secret) = (env::var("LIVEKIT_API_KEY")?, env::var("LIVEKIT_API_SECRET")?);
     let token = AccessToken::with_api_key(&key, &secret)
         .with_identity(identity)
-        .with_grants(VideoGrants { room_join: true, room: room.to_owned(), ..Default::default() })
+        .with_grants(VideoGrants {
+            room_join: true,
+            room: room.to_owned(),
+            ..Default::default()
+        })
         .to_jwt()?;
     let started = Instant::now();
     let joined = Room::connect(&env::var("LIVEKIT_URL")?, &token, RoomOptions::default()).await?;
@@ -89,14 +120,25 @@ async fn join(room: &str, identity: &str) -> Outcome<(Room, UnboundedReceiver<Ro
 async fn packets(from: &Room, to: &mut UnboundedReceiver<RoomEvent>) -> Outcome<()> {
     for reliable in [true, false] {
         let payload = format!("reliable={reliable}").into_bytes();
-        let packet = DataPacket { payload: payload.clone(), reliable, ..Default::default() };
+        let packet = DataPacket {
+            payload: payload.clone(),
+            reliable,
+            ..Default::default()
+        };
         let started = Instant::now();
         from.local_participant().publish_data(packet).await?;
-        within("a packet", until(to, |event| match event {
-            RoomEvent::DataReceived { payload: arrived, .. } if **arrived == payload => Some(()),
-            _ => None,
-        })).await??;
-        println!("packet, reliable={reliable}: {:.1} ms", started.elapsed().as_secs_f64() * 1e3);
+        within(
+            "a packet",
+            until(to, |event| match event {
+                RoomEvent::DataReceived { payload: arrived, .. } if **arrived == payload => Some(()),
+                _ => None,
+            }),
+        )
+        .await??;
+        println!(
+            "packet, reliable={reliable}: {:.1} ms",
+            started.elapsed().as_secs_f64() * 1e3
+        );
     }
     Ok(())
 }
@@ -106,25 +148,38 @@ async fn text(from: &Room, to: &mut UnboundedReceiver<RoomEvent>) -> Outcome<()>
     let started = Instant::now();
     let options = livekit::SendTextOptions::new_with_topic("proof").with_compress(false);
     from.local_participant().send_text(&text, options).await?;
-    let reader = within("a text stream", until(to, |event| match event {
-        RoomEvent::TextStreamOpened { reader, .. } => reader.take(),
-        _ => None,
-    })).await??;
+    let reader = within(
+        "a text stream",
+        until(to, |event| match event {
+            RoomEvent::TextStreamOpened { reader, .. } => reader.take(),
+            _ => None,
+        }),
+    )
+    .await??;
     let arrived = within("the text", reader.read_all()).await??;
     if arrived != text {
         return Err("the text was changed on its way".into());
     }
-    println!("text stream of {} bytes: {} ms", text.len(), started.elapsed().as_millis());
+    println!(
+        "text stream of {} bytes: {} ms",
+        text.len(),
+        started.elapsed().as_millis()
+    );
     Ok(())
 }
 
 /// Publishes a tone that lasts until the returned task is dropped with the room.
 async fn publish_tone(room: &Room) -> Outcome<tokio::task::JoinHandle<()>> {
     let source = NativeAudioSource::new(AudioSourceOptions::default(), RATE_HZ, 1, 100);
-    let track =
-        LocalAudioTrack::create_audio_track("tone", RtcAudioSource::Native(source.clone()));
+    let track = LocalAudioTrack::create_audio_track("tone", RtcAudioSource::Native(source.clone()));
     room.local_participant()
-        .publish_track(LocalTrack::Audio(track), TrackPublishOptions { dtx: false, ..Default::default() })
+        .publish_track(
+            LocalTrack::Audio(track),
+            TrackPublishOptions {
+                dtx: false,
+                ..Default::default()
+            },
+        )
         .await?;
     Ok(tokio::spawn(async move {
         let mut phase = 0_f32;
@@ -151,10 +206,17 @@ async fn publish_tone(room: &Room) -> Outcome<tokio::task::JoinHandle<()>> {
 /// Waits for a track and measures the tone on it.
 async fn hear(events: &mut UnboundedReceiver<RoomEvent>, who: &str) -> Outcome<()> {
     let started = Instant::now();
-    let track = within("a track", until(events, |event| match event {
-        RoomEvent::TrackSubscribed { track: RemoteTrack::Audio(track), .. } => Some(track.clone()),
-        _ => None,
-    })).await??;
+    let track = within(
+        "a track",
+        until(events, |event| match event {
+            RoomEvent::TrackSubscribed {
+                track: RemoteTrack::Audio(track),
+                ..
+            } => Some(track.clone()),
+            _ => None,
+        }),
+    )
+    .await??;
     let mut stream = NativeAudioStream::new(track.rtc_track(), RATE_HZ as i32, 1);
     // The first frames may be silence, or the tone fading in.
     let mut skipped_ms = 0;
@@ -174,8 +236,14 @@ async fn hear(events: &mut UnboundedReceiver<RoomEvent>, who: &str) -> Outcome<(
         let frame = within("sound", stream.next()).await?.ok_or("the track ended")?;
         samples.extend_from_slice(&frame.data);
     }
-    let rises = samples.windows(2).filter(|pair| pair[0] < 0 && pair[1] >= 0).count();
-    let energy = samples.iter().map(|sample| f64::from(*sample).powi(2)).sum::<f64>();
+    let rises = samples
+        .windows(2)
+        .filter(|pair| pair[0] < 0 && pair[1] >= 0)
+        .count();
+    let energy = samples
+        .iter()
+        .map(|sample| f64::from(*sample).powi(2))
+        .sum::<f64>();
     let rms = (energy / samples.len() as f64).sqrt();
     println!(
         "{who} hears {rises} Hz at rms {rms:.0} (first sound after {} ms, {skipped_ms} ms of frames; 1 s took {} ms)",

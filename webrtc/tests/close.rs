@@ -33,7 +33,10 @@ fn states(channel: &DataChannel) -> UnboundedReceiver<DataChannelState> {
 }
 
 fn ports_of(connection: &PeerConnection) -> Vec<u16> {
-    let text = connection.current_local_description().expect("a description").to_string();
+    let text = connection
+        .current_local_description()
+        .expect("a description")
+        .to_string();
     let mut ports: Vec<u16> = text
         .lines()
         .filter(|line| line.starts_with("a=candidate:") && line.contains(" udp "))
@@ -51,7 +54,10 @@ async fn nothing_stays_open_after_close() {
     let ports = ports_of(&caller.connection);
     assert!(!ports.is_empty());
     let open = open_udp_ports();
-    assert!(ports.iter().all(|port| open.contains(port)), "{ports:?} should be open");
+    assert!(
+        ports.iter().all(|port| open.contains(port)),
+        "{ports:?} should be open"
+    );
 
     let mut our_states = states(&ours);
     caller.connection.close();
@@ -59,7 +65,10 @@ async fn nothing_stays_open_after_close() {
     assert_eq!(caller.connection.signaling_state(), SignalingState::Closed);
     caller.reaches(PeerConnectionState::Closed).await;
     let open = open_udp_ports();
-    assert!(ports.iter().all(|port| !open.contains(port)), "{ports:?} should be closed");
+    assert!(
+        ports.iter().all(|port| !open.contains(port)),
+        "{ports:?} should be closed"
+    );
     let state = within("our channel to close", our_states.recv()).await;
     assert_eq!(state, Some(DataChannelState::Closed));
     // The other side is told by the farewell and need not wait for a timeout.
@@ -72,17 +81,32 @@ async fn a_closed_connection_refuses_calls() {
     let (caller, _callee, ours, _theirs) = connected().await;
     caller.connection.close();
     caller.connection.close();
-    assert!(matches!(ours.send(b"too late", true), Err(DataChannelError::Send)));
+    assert!(matches!(
+        ours.send(b"too late", true),
+        Err(DataChannelError::Send)
+    ));
     let refused = caller.connection.create_offer(OfferOptions::default()).await;
-    assert_eq!(refused.expect_err("closed").error_type, RtcErrorType::InvalidState);
-    let refused = caller.connection.create_data_channel("more", DataChannelInit::default());
-    assert_eq!(refused.expect_err("closed").error_type, RtcErrorType::InvalidState);
+    assert_eq!(
+        refused.expect_err("closed").error_type,
+        RtcErrorType::InvalidState
+    );
+    let refused = caller
+        .connection
+        .create_data_channel("more", DataChannelInit::default());
+    assert_eq!(
+        refused.expect_err("closed").error_type,
+        RtcErrorType::InvalidState
+    );
 }
 
 #[tokio::test]
 async fn dropping_the_last_handle_closes() {
     let (caller, _callee, _ours, _theirs) = connected().await;
-    let pair::Side { connection, mut states, .. } = caller;
+    let pair::Side {
+        connection,
+        mut states,
+        ..
+    } = caller;
     let copy = connection.clone();
     drop(connection);
     assert_eq!(copy.connection_state(), PeerConnectionState::Connected);

@@ -19,13 +19,21 @@ async fn messages_arrive_whole_and_in_order() {
     for number in 0..200_u32 {
         let (message, binary) = within("a message", at_theirs.recv()).await.expect("a message");
         assert!(binary);
-        assert_eq!(message, number.to_be_bytes().repeat(1 + (number as usize * 37) % 3_000));
+        assert_eq!(
+            message,
+            number.to_be_bytes().repeat(1 + (number as usize * 37) % 3_000)
+        );
     }
 
-    theirs.send("grüß dich".as_bytes(), false).expect("an open channel");
+    theirs
+        .send("grüß dich".as_bytes(), false)
+        .expect("an open channel");
     let (answer, binary) = within("the answer", at_ours.recv()).await.expect("the answer");
     assert_eq!((answer.as_slice(), binary), ("grüß dich".as_bytes(), false));
-    assert!(matches!(theirs.send(&[0xff], false), Err(DataChannelError::Utf8(_))));
+    assert!(matches!(
+        theirs.send(&[0xff], false),
+        Err(DataChannelError::Utf8(_))
+    ));
 }
 
 #[tokio::test]
@@ -45,7 +53,9 @@ async fn what_was_sent_leaves_the_buffer_to_the_byte() {
     }
     let mut sum = 0;
     while sum < 500_000 {
-        sum += within("the buffer to drain", drained.recv()).await.expect("a report");
+        sum += within("the buffer to drain", drained.recv())
+            .await
+            .expect("a report");
     }
     assert_eq!((sum, ours.buffered_amount()), (500_000, 0));
 }
@@ -53,11 +63,19 @@ async fn what_was_sent_leaves_the_buffer_to_the_byte() {
 #[tokio::test]
 async fn a_channel_without_retransmissions_works_on_a_clean_path() {
     let (caller, mut callee, _ours, _theirs) = connected().await;
-    let init =
-        DataChannelInit { ordered: false, max_retransmits: Some(0), ..DataChannelInit::default() };
-    let lossy = caller.connection.create_data_channel("lossy", init).expect("a channel");
+    let init = DataChannelInit {
+        ordered: false,
+        max_retransmits: Some(0),
+        ..DataChannelInit::default()
+    };
+    let lossy = caller
+        .connection
+        .create_data_channel("lossy", init)
+        .expect("a channel");
     let mut opened = pair::opens(&lossy);
-    let theirs = within("the channel", callee.channels.recv()).await.expect("the channel");
+    let theirs = within("the channel", callee.channels.recv())
+        .await
+        .expect("the channel");
     let mut received = messages(&theirs);
     within("the channel to open", opened.recv()).await;
     lossy.send(b"now or never", true).expect("an open channel");

@@ -7,7 +7,10 @@ use pair::{connected, messages, negotiate, within};
 
 fn ufrag(description: Option<SessionDescription>) -> String {
     let text = description.expect("a description").to_string();
-    let line = text.lines().find(|line| line.starts_with("a=ice-ufrag:")).expect("credentials");
+    let line = text
+        .lines()
+        .find(|line| line.starts_with("a=ice-ufrag:"))
+        .expect("credentials");
     line.to_owned()
 }
 
@@ -17,7 +20,10 @@ async fn a_restart_keeps_channels_and_changes_credentials() {
     let mut received = messages(&theirs);
     for _ in 0..3 {
         let before = ufrag(caller.connection.current_local_description());
-        let options = OfferOptions { ice_restart: true, ..OfferOptions::default() };
+        let options = OfferOptions {
+            ice_restart: true,
+            ..OfferOptions::default()
+        };
         negotiate(&mut caller, &mut callee, options).await;
         caller.reaches(PeerConnectionState::Connected).await;
         assert_ne!(ufrag(caller.connection.current_local_description()), before);

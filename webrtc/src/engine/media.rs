@@ -23,7 +23,7 @@ use super::{
 };
 use crate::{
     MediaType, RtcError,
-    audio::{EncodedAudio, EncoderOptions, InboundAudio, RtpAudio},
+    audio::{EncodedAudio, EncoderOptions, InboundAudio, InboundAudioStats, OutboundAudioStats, RtpAudio},
     audio_track::RtcAudioTrack,
     media_stream::MediaStream,
     media_stream_track::MediaStreamTrack,
@@ -325,6 +325,20 @@ impl Engine {
         self.transceivers
             .get(index)
             .map(|transceiver| transceiver.receiver.track.clone())
+    }
+
+    /// What the track behind a media source has measured.
+    pub(super) fn inbound_audio_stats(&self, ssrc: u32) -> Option<InboundAudioStats> {
+        self.routes.get(&ssrc).map(|route| route.inbound.stats())
+    }
+
+    /// What the local tracks have measured, by transceiver.
+    pub(super) fn outbound_audio_stats(&self) -> Vec<(usize, OutboundAudioStats)> {
+        self.transceivers
+            .iter()
+            .enumerate()
+            .filter_map(|(index, transceiver)| Some((index, transceiver.sender.outbound()?.stats())))
+            .collect()
     }
 
     /// The media source that a sender sends under.

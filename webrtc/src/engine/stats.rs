@@ -6,13 +6,27 @@ use rtc::statistics::{StatsSelector, report::RTCStatsReportEntry};
 use serde_json::Value;
 
 use super::Engine;
-use crate::stats::RtcStats;
+use crate::{
+    audio::{InboundAudioStats, OutboundAudioStats},
+    stats::{InboundRtpStats, MediaSourceStats, RtcStats},
+};
 
 impl Engine {
     /// Everything known about the connection.
     pub(crate) fn stats(&mut self, now: Instant) -> Vec<RtcStats> {
         let report = self.rtc.get_stats(now, StatsSelector::None);
-        report.iter().filter_map(read_entry).collect()
+        let mut stats: Vec<RtcStats> = report.iter().filter_map(read_entry).collect();
+        for entry in &mut stats {
+            if let RtcStats::InboundRtp(inbound) = entry
+                && let Some(measured) = self.inbound_audio_stats(inbound.stream.ssrc)
+            {
+                complete_inbound(inbound, &measured);
+            }
+        }
+        for (index, measured) in self.outbound_audio_stats() {
+            stats.push(media_source(index, &measured));
+        }
+        stats
     }
 
     /// What is known about the stream of a sender.
@@ -38,6 +52,43 @@ impl Engine {
     }
 }
 
+/// What the jitter buffer knows better than the packets do.
+fn complete_inbound(stats: &mut InboundRtpStats, measured: &InboundAudioStats) {
+    let playout = &measured.playout;
+    stats.received.packets_received = measured.packets_received;
+    stats.received.packets_lost = measured.packets_lost;
+    stats.received.jitter = measured.jitter_s;
+    let inbound = &mut stats.inbound;
+    inbound.bytes_received = measured.bytes_received;
+    inbound.packets_discarded = playout.packets_discarded;
+    inbound.fec_packets_received = playout.packets_recovered;
+    inbound.total_samples_received = playout.total_samples;
+    inbound.concealed_samples = playout.concealed_samples;
+    inbound.silent_concealed_samples = playout.silent_concealed_samples;
+    inbound.concealment_events = playout.concealment_events;
+    inbound.inserted_samples_for_deceleration = playout.inserted_samples;
+    inbound.removed_samples_for_acceleration = playout.removed_samples;
+    inbound.jitter_buffer_delay = playout.delay_s;
+    inbound.jitter_buffer_target_delay = playout.target_delay_s;
+    inbound.jitter_buffer_emitted_count = playout.emitted_samples;
+    inbound.audio_level = playout.level;
+    inbound.total_audio_energy = playout.total_energy;
+    inbound.total_samples_duration = playout.total_samples as f64 / SAMPLES_PER_S;
+}
+
+/// Samples are counted at the clock rate of Opus, whatever the source or stream runs at.
+const SAMPLES_PER_S: f64 = 48_000.0;
+
+fn media_source(index: usize, measured: &OutboundAudioStats) -> RtcStats {
+    let mut stats = MediaSourceStats::default();
+    stats.rtc.id = format!("MediaSource_{index}");
+    stats.source.kind = "audio".to_owned();
+    stats.audio.audio_level = measured.audio_level;
+    stats.audio.total_audio_energy = measured.total_audio_energy;
+    stats.audio.total_samples_duration = measured.total_samples_duration_s;
+    RtcStats::MediaSource(stats)
+}
+
 /// Whether statistics are of this media source, or of the connection that carries it.
 fn concerns(stats: &RtcStats, ssrc: u32) -> bool {
     match stats {
@@ -45,7 +96,7 @@ fn concerns(stats: &RtcStats, ssrc: u32) -> bool {
         RtcStats::OutboundRtp(stats) => stats.stream.ssrc == ssrc,
         RtcStats::RemoteInboundRtp(stats) => stats.stream.ssrc == ssrc,
         RtcStats::RemoteOutboundRtp(stats) => stats.stream.ssrc == ssrc,
-        RtcStats::DataChannel(_) | RtcStats::PeerConnection(_) => false,
+        RtcStats::DataChannel(_) | RtcStats::PeerConnection(_) | RtcStats::MediaSource(_) => false,
         _ => true,
     }
 }
@@ -68,7 +119,7 @@ fn read_entry(entry: &RTCStatsReportEntry) -> Option<RtcStats> {
         _ => return None,
     };
     let mut value = value.ok()?;
-    drop_unspecified(&mut value);
+    adapt(&mut value);
     match serde_json::from_value(value) {
         Ok(stats) => Some(stats),
         Err(error) => {
@@ -78,9 +129,12 @@ fn read_entry(entry: &RTCStatsReportEntry) -> Option<RtcStats> {
     }
 }
 
-/// Leaves out what `rtc` does not know: `null` and the word it uses for unknown choices.
-fn drop_unspecified(value: &mut Value) {
-    if let Value::Object(fields) = value {
-        fields.retain(|_, field| !field.is_null() && field.as_str() != Some("Unspecified"));
+/// Leaves out what `rtc` does not know (`null`, and the word it uses for unknown choices) and turns
+/// its timestamps from seconds into microseconds.
+fn adapt(value: &mut Value) {
+    let Value::Object(fields) = value else { return };
+    fields.retain(|_, field| !field.is_null() && field.as_str() != Some("Unspecified"));
+    if let Some(seconds) = fields.get("timestamp").and_then(Value::as_f64) {
+        fields.insert("timestamp".to_owned(), Value::from((seconds * 1e6) as i64));
     }
 }

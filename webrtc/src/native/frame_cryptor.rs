@@ -96,10 +96,13 @@ pub struct EncryptedPacket {
 #[error("end-to-end encryption is not supported by this WebRTC backend")]
 pub struct EncryptionUnsupported;
 
+/// By participant and index.
+type Keys = HashMap<(String, i32), Vec<u8>>;
+
 /// Keys by participant and index. The empty participant holds the shared key.
 #[derive(Clone)]
 pub struct KeyProvider {
-    keys: Arc<Mutex<HashMap<(String, i32), Vec<u8>>>>,
+    keys: Arc<Mutex<Keys>>,
     key_ring_size: i32,
 }
 

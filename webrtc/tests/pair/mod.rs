@@ -9,18 +9,18 @@ use libwebrtc::prelude::*;
 use tokio::sync::mpsc::{self, UnboundedReceiver};
 
 /// No step takes longer than this, or the test fails.
-pub const PATIENCE: Duration = Duration::from_secs(20);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
 
 /// What a connection told through its callbacks.
-pub struct Side {
-    pub connection: PeerConnection,
-    pub states: UnboundedReceiver<PeerConnectionState>,
-    pub candidates: UnboundedReceiver<IceCandidate>,
-    pub channels: UnboundedReceiver<DataChannel>,
+pub(crate) struct Side {
+    pub(crate) connection: PeerConnection,
+    pub(crate) states: UnboundedReceiver<PeerConnectionState>,
+    pub(crate) candidates: UnboundedReceiver<IceCandidate>,
+    pub(crate) channels: UnboundedReceiver<DataChannel>,
 }
 
 impl Side {
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let connection = PeerConnectionFactory::default()
             .create_peer_connection(RtcConfiguration::default())
             .expect("a connection");
@@ -36,11 +36,16 @@ impl Side {
         connection.on_data_channel(Some(Box::new(move |channel| {
             let _ = channel_tx.send(channel);
         })));
-        Self { connection, states, candidates, channels }
+        Self {
+            connection,
+            states,
+            candidates,
+            channels,
+        }
     }
 
     /// Waits for a state, passing over others.
-    pub async fn reaches(&mut self, wanted: PeerConnectionState) {
+    pub(crate) async fn reaches(&mut self, wanted: PeerConnectionState) {
         within("a connection state", async {
             while self.states.recv().await.expect("the connection lives") != wanted {}
         })
@@ -49,25 +54,44 @@ impl Side {
 }
 
 /// Runs offer and answer from one side to the other and hands over the candidates that come with it.
-pub async fn negotiate(from: &mut Side, to: &mut Side, options: OfferOptions) {
+pub(crate) async fn negotiate(from: &mut Side, to: &mut Side, options: OfferOptions) {
     let offer = from.connection.create_offer(options).await.expect("an offer");
-    from.connection.set_local_description(offer.clone()).await.expect("our own offer");
-    to.connection.set_remote_description(offer).await.expect("the other side's offer");
-    let answer = to.connection.create_answer(AnswerOptions::default()).await.expect("an answer");
-    to.connection.set_local_description(answer.clone()).await.expect("our own answer");
-    from.connection.set_remote_description(answer).await.expect("the other side's answer");
+    from.connection
+        .set_local_description(offer.clone())
+        .await
+        .expect("our own offer");
+    to.connection
+        .set_remote_description(offer)
+        .await
+        .expect("the other side's offer");
+    let answer = to
+        .connection
+        .create_answer(AnswerOptions::default())
+        .await
+        .expect("an answer");
+    to.connection
+        .set_local_description(answer.clone())
+        .await
+        .expect("our own answer");
+    from.connection
+        .set_remote_description(answer)
+        .await
+        .expect("the other side's answer");
     exchange_candidates(from, to).await;
     exchange_candidates(to, from).await;
 }
 
 async fn exchange_candidates(from: &mut Side, to: &Side) {
     while let Ok(candidate) = from.candidates.try_recv() {
-        to.connection.add_ice_candidate(candidate).await.expect("a usable candidate");
+        to.connection
+            .add_ice_candidate(candidate)
+            .await
+            .expect("a usable candidate");
     }
 }
 
 /// A connected pair with a data channel: `(caller, callee, channel of each)`.
-pub async fn connected() -> (Side, Side, DataChannel, DataChannel) {
+pub(crate) async fn connected() -> (Side, Side, DataChannel, DataChannel) {
     let (mut caller, mut callee) = (Side::new(), Side::new());
     let ours = caller
         .connection
@@ -77,13 +101,15 @@ pub async fn connected() -> (Side, Side, DataChannel, DataChannel) {
     negotiate(&mut caller, &mut callee, OfferOptions::default()).await;
     caller.reaches(PeerConnectionState::Connected).await;
     callee.reaches(PeerConnectionState::Connected).await;
-    let theirs = within("the channel", callee.channels.recv()).await.expect("the channel");
+    let theirs = within("the channel", callee.channels.recv())
+        .await
+        .expect("the channel");
     within("the channel to open", opened.recv()).await;
     (caller, callee, ours, theirs)
 }
 
 /// Tells when a channel opens.
-pub fn opens(channel: &DataChannel) -> UnboundedReceiver<()> {
+pub(crate) fn opens(channel: &DataChannel) -> UnboundedReceiver<()> {
     let (tx, rx) = mpsc::unbounded_channel();
     channel.on_state_change(Some(Box::new(move |state| {
         if state == DataChannelState::Open {
@@ -94,7 +120,7 @@ pub fn opens(channel: &DataChannel) -> UnboundedReceiver<()> {
 }
 
 /// The messages of a channel.
-pub fn messages(channel: &DataChannel) -> UnboundedReceiver<(Vec<u8>, bool)> {
+pub(crate) fn messages(channel: &DataChannel) -> UnboundedReceiver<(Vec<u8>, bool)> {
     let (tx, rx) = mpsc::unbounded_channel();
     channel.on_message(Some(Box::new(move |message| {
         let _ = tx.send((message.data.to_vec(), message.binary));
@@ -103,6 +129,8 @@ pub fn messages(channel: &DataChannel) -> UnboundedReceiver<(Vec<u8>, bool)> {
 }
 
 /// Waits for something with a bound.
-pub async fn within<T>(what: &str, step: impl Future<Output = T>) -> T {
-    tokio::time::timeout(PATIENCE, step).await.unwrap_or_else(|_| panic!("waited too long for {what}"))
+pub(crate) async fn within<T>(what: &str, step: impl Future<Output = T>) -> T {
+    tokio::time::timeout(PATIENCE, step)
+        .await
+        .unwrap_or_else(|_| panic!("waited too long for {what}"))
 }

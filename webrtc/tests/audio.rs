@@ -1,0 +1,155 @@
+//! Sound travels from a source of one connection to a stream of the other; a track that is no longer
+//! sent ends, and its section serves the next one.
+
+mod pair;
+
+use std::time::Duration;
+
+use libwebrtc::{
+    audio_source::native::NativeAudioSource, audio_stream::native::NativeAudioStream,
+    native::create_random_uuid, peer_connection_factory::native::PeerConnectionFactoryExt, prelude::*,
+    stats::RtcStats,
+};
+use pair::{Side, negotiate, within};
+use tokio_stream::StreamExt;
+
+const RATE_HZ: u32 = 48_000;
+const FRAME_SAMPLES: u32 = RATE_HZ / 100;
+
+/// A local track and the task that feeds it with a square wave for as long as it is listened to.
+fn humming_track() -> (RtcAudioTrack, tokio::task::JoinHandle<()>) {
+    let source = NativeAudioSource::new(AudioSourceOptions::default(), RATE_HZ, 1, 100);
+    let track = PeerConnectionFactory::default().create_audio_track(&create_random_uuid(), source.clone());
+    let feeder = tokio::spawn(async move {
+        let half_wave = |sample: u32| {
+            if (sample / 60).is_multiple_of(2) {
+                6_000
+            } else {
+                -6_000
+            }
+        };
+        let samples: Vec<i16> = (0..FRAME_SAMPLES).map(half_wave).collect();
+        let frame = AudioFrame {
+            data: samples.into(),
+            sample_rate: RATE_HZ,
+            num_channels: 1,
+            samples_per_channel: FRAME_SAMPLES,
+        };
+        while source.capture_frame(&frame).await.is_ok() {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    });
+    (track, feeder)
+}
+
+fn send_only(stream: &str) -> RtpTransceiverInit {
+    RtpTransceiverInit {
+        direction: RtpTransceiverDirection::SendOnly,
+        stream_ids: vec![stream.to_owned()],
+        send_encodings: Vec::new(),
+    }
+}
+
+async fn hear(track: RtcAudioTrack) {
+    let mut stream = NativeAudioStream::new(track, RATE_HZ as i32, 1);
+    within("sound", async {
+        loop {
+            let frame = stream.next().await.expect("the track lives");
+            assert_eq!(
+                (frame.sample_rate, frame.samples_per_channel),
+                (RATE_HZ, FRAME_SAMPLES)
+            );
+            if frame.data.iter().any(|sample| sample.unsigned_abs() > 2_000) {
+                return;
+            }
+        }
+    })
+    .await;
+}
+
+/// The first audio track that a connection receives, with the name of its stream.
+fn received(side: &Side) -> Option<(RtcAudioTrack, String)> {
+    side.connection.receivers().into_iter().find_map(|receiver| {
+        let stream = receiver.streams().pop()?;
+        Some((stream.audio_tracks().pop()?, stream.id()))
+    })
+}
+
+#[tokio::test]
+async fn a_track_is_heard_and_measured() {
+    let (mut caller, mut callee) = (Side::new(), Side::new());
+    let (track, feeder) = humming_track();
+    let transceiver = caller
+        .connection
+        .add_transceiver(track.into(), send_only("voice"))
+        .expect("a sender");
+    negotiate(&mut caller, &mut callee, OfferOptions::default()).await;
+    let (heard, stream) = received(&callee).expect("a track");
+    assert_eq!(stream, "voice");
+    hear(heard).await;
+
+    let sent = transceiver.sender().get_stats().await.expect("statistics");
+    let packets_sent = sent.iter().find_map(|stats| match stats {
+        RtcStats::OutboundRtp(outbound) => Some(outbound.sent.packets_sent),
+        _ => None,
+    });
+    assert!(
+        packets_sent.is_some_and(|packets| packets > 0),
+        "{packets_sent:?}"
+    );
+    let receiver = callee.connection.receivers().pop().expect("a receiver");
+    let stats = receiver.get_stats().await.expect("statistics");
+    let inbound = stats.iter().find_map(|stats| match stats {
+        RtcStats::InboundRtp(inbound) => Some(inbound),
+        _ => None,
+    });
+    let inbound = inbound.expect("statistics of what is received");
+    assert!(inbound.received.packets_received > 0);
+    assert!(
+        inbound.inbound.audio_level > 0.01,
+        "{}",
+        inbound.inbound.audio_level
+    );
+    assert_eq!(inbound.received.packets_lost, 0);
+    let all = callee.connection.get_stats().await.expect("statistics");
+    let has = |wanted: fn(&RtcStats) -> bool| assert!(all.iter().any(wanted), "{all:?}");
+    has(|stats| matches!(stats, RtcStats::Transport(transport) if transport.rtc.timestamp > 0));
+    has(|stats| matches!(stats, RtcStats::CandidatePair(_)));
+    has(|stats| matches!(stats, RtcStats::LocalCandidate(_)));
+    has(|stats| matches!(stats, RtcStats::Certificate(_)));
+    feeder.abort();
+}
+
+#[tokio::test]
+async fn a_section_serves_one_track_after_the_other() {
+    let (mut caller, mut callee) = (Side::new(), Side::new());
+    let (track, feeder) = humming_track();
+    let sender = caller
+        .connection
+        .add_transceiver(track.into(), send_only("first"))
+        .expect("a sender")
+        .sender();
+    negotiate(&mut caller, &mut callee, OfferOptions::default()).await;
+    let (first, _) = received(&callee).expect("a track");
+    hear(first.clone()).await;
+
+    caller
+        .connection
+        .remove_track(sender)
+        .expect("the sender of this connection");
+    negotiate(&mut caller, &mut callee, OfferOptions::default()).await;
+    assert!(received(&callee).is_none(), "nothing is sent");
+    assert_eq!(first.state(), RtcTrackState::Ended);
+
+    let (track, second_feeder) = humming_track();
+    caller
+        .connection
+        .add_transceiver(track.into(), send_only("second"))
+        .expect("a sender");
+    negotiate(&mut caller, &mut callee, OfferOptions::default()).await;
+    let (second, stream) = received(&callee).expect("a track");
+    assert_eq!((stream.as_str(), second.state()), ("second", RtcTrackState::Live));
+    hear(second).await;
+    feeder.abort();
+    second_feeder.abort();
+}
