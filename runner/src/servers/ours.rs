@@ -33,7 +33,13 @@ impl Program {
         let mut process = Process::start(self.name, &mut command, &self.logs)?;
         process
             .wait_until_ready(READY_LIMIT, async || answers(&ready).await)
-            .await?;
+            .await
+            .with_context(|| {
+                format!(
+                    "{} did not start. What it needs is in its environment and said above; RUST_LOG=debug says more",
+                    self.name
+                )
+            })?;
         self.process = Some(process);
         Ok(())
     }

@@ -68,8 +68,35 @@ impl Postgres {
         };
         let mut postgres = Self { url, own: Some(own) };
         postgres.launch().await?;
-        postgres.create_database("rapporteur")?;
+        postgres.create_database("rapporteur", "template1")?;
         Ok(postgres)
+    }
+
+    /// Host and port without user and password.
+    pub fn address(&self) -> String {
+        let after = self.url.rsplit_once('@').map(|(_, after)| after);
+        let after = after.or_else(|| self.url.split_once("://").map(|(_, after)| after));
+        after
+            .and_then(|after| after.split('/').next())
+            .unwrap_or_default()
+            .to_owned()
+    }
+
+    /// A new database with the content of `template` (which nobody may be connected to); returns its address.
+    ///
+    /// # Errors
+    /// The server is not ours, or refuses.
+    pub fn fresh_database(&self, name: &str, template: &str) -> Result<String> {
+        anyhow::ensure!(
+            self.own.is_some(),
+            "databases are only made on a server that the runner started"
+        );
+        self.create_database(name, template)?;
+        let (server, _) = self
+            .url
+            .rsplit_once('/')
+            .context("an address without a database")?;
+        Ok(format!("{server}/{name}"))
     }
 
     /// Starts a stopped server again on the same port.
@@ -114,12 +141,13 @@ impl Postgres {
                 ]);
                 commands::run(&mut probe).is_ok()
             })
-            .await?;
+            .await
+            .context("Postgres did not start. A full disk or a foreign data folder are the usual reasons")?;
         own.process = Some(process);
         Ok(())
     }
 
-    fn create_database(&self, name: &str) -> Result<()> {
+    fn create_database(&self, name: &str, template: &str) -> Result<()> {
         let Some(own) = &self.own else { return Ok(()) };
         let psql = |database: &str, sql: &str| {
             let mut command = Command::new(own.install.join("bin/psql"));
@@ -141,7 +169,7 @@ impl Postgres {
             &format!("SELECT 1 FROM pg_database WHERE datname = '{name}'"),
         )?;
         if known.trim().is_empty() {
-            psql("postgres", &format!("CREATE DATABASE {name}"))?;
+            psql("postgres", &format!("CREATE DATABASE {name} TEMPLATE {template}"))?;
         }
         Ok(())
     }
