@@ -3,7 +3,7 @@
 
 /// Writes methods that forward to the value held by each variant.
 ///
-/// ```ignore
+/// ```text
 /// enum_dispatch!(
 ///     [Audio, Video];
 ///     pub fn id(self: &Self) -> String;

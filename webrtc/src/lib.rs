@@ -5,8 +5,8 @@
 //! WebRTC stack `rtc`, and is put in its place through `[patch.crates-io]`. `README.md` says what
 //! is supported and what is not.
 //!
-//! Three layers, top to bottom: the public types in this folder; [`engine`], a state machine without
-//! input or output that alone knows `rtc`; [`driver`], one task per peer connection that owns the
+//! Three layers, top to bottom: the public types in this folder; `engine`, a state machine without
+//! input or output that alone knows `rtc`; `driver`, one task per peer connection that owns the
 //! sockets, the clock and the callbacks.
 
 use thiserror::Error;
