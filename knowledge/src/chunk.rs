@@ -1,25 +1,27 @@
 //! Cutting a document into passages that the embedding model sees whole.
 //!
-//! A passage never crosses a heading, knows the headings above it and the page it begins on, and overlaps a little with
-//! the one before. Nothing that is not white space is lost, and with its headings no passage exceeds the model's tokens.
+//! A passage is made of whole sentences of one section, knows the headings above it and the page it begins on, and repeats
+//! the end of the one before. Nothing but white space is lost, and with its headings no passage exceeds the model's tokens.
 
 use std::ops::Range;
 
 use pulldown_cmark::{Event, HeadingLevel, Options, Parser, Tag, TagEnd};
-use text_splitter::{ChunkConfig, MarkdownSplitter};
 
 use crate::extract::Extracted;
 use crate::format::Format;
+use crate::sentences::sentences;
 use crate::tokens::{MODEL_TOKENS, TokenCounter};
 
 /// Tokens of a passage together with its headings. The model puts two more around every text.
 pub const MAX_CHUNK_TOKENS: usize = MODEL_TOKENS - 2;
 /// Tokens that headings may take of a passage; of longer ones the outermost are left out.
 const MAX_HEADING_TOKENS: usize = 48;
-/// Tokens that two neighbouring passages of a section share.
+/// Tokens that two neighbouring passages of a section share at most.
 const OVERLAP_TOKENS: usize = 32;
 /// Sections of fewer tokens share a passage with the next of the same parent: a heading over three words finds nothing.
 const SMALL_SECTION_TOKENS: usize = 24;
+/// The piece into which a word without a blank is cut when it has to be.
+const MAX_WORD_CHARS: usize = 64;
 /// Passages of one document.
 pub const MAX_CHUNKS: usize = 5_000;
 
@@ -85,35 +87,109 @@ fn pieces(document: &Extracted, counter: &TokenCounter) -> Result<Vec<Piece>, Ch
     for section in sections(text, &headings, counter) {
         let heading = heading_path(&section.path, counter);
         let capacity = MAX_CHUNK_TOKENS - counter.count(&heading);
-        // White space around a section is nobody's.
-        let body = &text[section.range.clone()];
-        let begin = section.range.start + (body.len() - body.trim_start().len());
-        let body = body.trim();
-        if body.is_empty() {
-            continue;
-        }
-        if counter.count(body) <= capacity {
+        for range in packed(text, section.range, capacity, counter) {
             out.push(Piece {
-                heading,
-                range: begin..begin + body.len(),
+                heading: heading.clone(),
+                range,
             });
-        } else {
-            let config = ChunkConfig::new(capacity)
-                .with_sizer(counter)
-                .with_overlap(OVERLAP_TOKENS)
-                .expect("the overlap is smaller than what headings leave");
-            for (at, piece) in MarkdownSplitter::new(config).chunk_indices(body) {
-                out.push(Piece {
-                    heading: heading.clone(),
-                    range: begin + at..begin + at + piece.len(),
-                });
-            }
         }
         if out.len() > MAX_CHUNKS {
             return Err(ChunkError::TooMany);
         }
     }
     Ok(out)
+}
+
+/// Fills passages with as many sentences as fit; each begins with the last ones of the passage before.
+fn packed(text: &str, section: Range<usize>, capacity: usize, counter: &TokenCounter) -> Vec<Range<usize>> {
+    let units = units(text, section, capacity, counter);
+    let mut out = Vec::new();
+    let mut first = 0;
+    while first < units.len() {
+        let mut next = first;
+        let mut tokens = 0;
+        while next < units.len() && tokens + units[next].tokens <= capacity {
+            tokens += units[next].tokens;
+            next += 1;
+        }
+        next = next.max(first + 1);
+        let mut range = trimmed(text, units[first].range.start..units[next - 1].range.end);
+        // Pieces of one word can be more tokens together than each for itself.
+        while next > first + 1 && counter.count(&text[range.clone()]) > capacity {
+            next -= 1;
+            range = trimmed(text, units[first].range.start..units[next - 1].range.end);
+        }
+        if !range.is_empty() {
+            out.push(range);
+        }
+        if next == units.len() {
+            break;
+        }
+        let mut shared = 0;
+        let mut begin = next;
+        while begin > first + 1 && shared + units[begin - 1].tokens <= OVERLAP_TOKENS {
+            begin -= 1;
+            shared += units[begin].tokens;
+        }
+        // An overlap that leaves no room for the next sentence would only repeat.
+        first = if shared + units[next].tokens <= capacity {
+            begin
+        } else {
+            next
+        };
+    }
+    out
+}
+
+/// What is not divided any further: a sentence, or a piece of one that is too long by itself.
+struct Unit {
+    range: Range<usize>,
+    tokens: usize,
+}
+
+fn units(text: &str, section: Range<usize>, capacity: usize, counter: &TokenCounter) -> Vec<Unit> {
+    let unit = |range: Range<usize>| Unit {
+        tokens: counter.count(&text[range.clone()]),
+        range,
+    };
+    let mut out = Vec::new();
+    for sentence in sentences(&text[section.clone()]) {
+        let sentence = section.start + sentence.start..section.start + sentence.end;
+        let whole = unit(sentence.clone());
+        if whole.tokens <= capacity {
+            out.push(whole);
+        } else {
+            out.extend(words(text, sentence).map(unit));
+        }
+    }
+    out
+}
+
+/// Words with the white space behind them, and pieces of very long ones.
+fn words(text: &str, sentence: Range<usize>) -> impl Iterator<Item = Range<usize>> {
+    let mut from = sentence.start;
+    std::iter::from_fn(move || {
+        let rest = &text[from..sentence.end];
+        let mut blank = false;
+        let end = rest
+            .char_indices()
+            .enumerate()
+            .find(|(count, (_, character))| {
+                let starts_anew = blank && !character.is_whitespace();
+                blank |= character.is_whitespace();
+                starts_anew || *count == MAX_WORD_CHARS
+            })
+            .map_or(sentence.end, |(_, (at, _))| from + at);
+        let word = from..end;
+        from = end;
+        (!word.is_empty()).then_some(word)
+    })
+}
+
+fn trimmed(text: &str, range: Range<usize>) -> Range<usize> {
+    let inside = &text[range.clone()];
+    let start = range.start + (inside.len() - inside.trim_start().len());
+    start..start + inside.trim().len()
 }
 
 struct Heading {
@@ -151,6 +227,8 @@ fn headings(text: &str) -> Vec<Heading> {
 struct Section {
     path: Vec<String>,
     range: Range<usize>,
+    /// Several sections of one parent, whose path this is.
+    shared: bool,
 }
 
 fn sections(text: &str, headings: &[Heading], counter: &TokenCounter) -> Vec<Section> {
@@ -162,6 +240,7 @@ fn sections(text: &str, headings: &[Heading], counter: &TokenCounter) -> Vec<Sec
         out.push(Section {
             path: Vec::new(),
             range: 0..first,
+            shared: false,
         });
     }
     let ends = starts.skip(1).chain([text.len()]);
@@ -171,6 +250,7 @@ fn sections(text: &str, headings: &[Heading], counter: &TokenCounter) -> Vec<Sec
         out.push(Section {
             path: path.iter().map(|(_, title)| title.clone()).collect(),
             range: heading.at_byte..end,
+            shared: false,
         });
     }
     join_small(out, text, counter)
@@ -184,14 +264,17 @@ fn join_small(sections: Vec<Section>, text: &str, counter: &TokenCounter) -> Vec
             let small = counter.count(&text[last.range.clone()]) < SMALL_SECTION_TOKENS;
             let parent = &last.path[..last.path.len().saturating_sub(1)];
             if small && section.path.starts_with(&last.path) {
-                // A heading with hardly a word below it, and the first section under it.
-                last.path = section.path;
+                // A heading with hardly a word below it, and the first section under it; or one more of several.
+                if !last.shared {
+                    last.path = section.path;
+                }
                 last.range.end = section.range.end;
                 continue;
             }
-            if small && !last.path.is_empty() && section.path.starts_with(parent) {
+            if small && !last.shared && section.path.starts_with(parent) {
                 last.path.truncate(parent.len());
                 last.range.end = section.range.end;
+                last.shared = true;
                 continue;
             }
         }

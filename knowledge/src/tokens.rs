@@ -74,9 +74,3 @@ impl TokenCounter {
         Ok(ids)
     }
 }
-
-impl text_splitter::ChunkSizer for &TokenCounter {
-    fn size(&self, chunk: &str) -> usize {
-        self.count(chunk)
-    }
-}

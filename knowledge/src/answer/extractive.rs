@@ -9,22 +9,23 @@ use crate::embed::{Embedding, cosine};
 use crate::sentences::{plain, sentences};
 use crate::words::{content_words, coverage};
 
-/// Sentences that are compared with the question. About 5 ms each.
-const MAX_CANDIDATES: usize = 48;
+/// Sentences that are compared with the question, those of the best passages.
+const MAX_CANDIDATES: usize = 24;
 /// A quote has no more sentences than this.
 const MAX_QUOTED: usize = 3;
 /// A sentence of fewer content words is a title or a fragment.
 const MIN_CONTENT_WORDS: usize = 2;
 
-/// What is near enough to be quoted. Measured: see `tests/thresholds.rs`, which says the figures.
+/// What is near enough to be quoted. Measured by `tests/thresholds.rs` on 38 questions, of which 16 have no answer in the
+/// documents, and on 28 more to another collection that had no part in setting them.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Thresholds {
-    /// Least cosine of question and sentence, whatever the words.
+    /// Least cosine of question and sentence.
     pub cosine: f32,
-    /// Least score: cosine and shared words together.
+    /// Least score: the sentence's cosine and, weighted, its passage's.
     pub score: f32,
-    /// Weight of the question's words that the sentence has, beside the cosine.
-    pub words_weight: f32,
+    /// Weight of the passage's cosine beside the sentence's.
+    pub passage_weight: f32,
     /// Least share of the question's words when there are no embeddings to go by.
     pub words_alone: f32,
     /// A sentence next to the chosen one is quoted with it from this share of its score.
@@ -34,9 +35,9 @@ pub struct Thresholds {
 impl Default for Thresholds {
     fn default() -> Self {
         Self {
-            cosine: 0.35,
-            score: 0.55,
-            words_weight: 0.3,
+            cosine: 0.3,
+            score: 0.6,
+            passage_weight: 0.3,
             words_alone: 0.75,
             neighbour: 0.8,
         }
@@ -98,7 +99,7 @@ pub(crate) fn choose(
     let expectation = Expectation::of(question);
     let scores = scores(question, passages, candidates, embeddings, thresholds);
     let best = (0..candidates.len())
-        .filter(|&at| scores[at] > 0.0 && expectation.is_met(&candidates[at].plain))
+        .filter(|&at| scores[at] > 0.0 && expectation.is_met(question, &candidates[at].plain))
         .reduce(|best, next| if scores[next] > scores[best] { next } else { best })?;
 
     // The sentences around it belong to the answer when they are nearly as near.
@@ -146,32 +147,139 @@ fn scores(
     embeddings: Option<&[Embedding]>,
     thresholds: &Thresholds,
 ) -> Vec<f32> {
-    let wanted = content_words(question);
+    let Some([asked, sentences @ ..]) = embeddings else {
+        return by_words(question, passages, candidates, thresholds);
+    };
     candidates
         .iter()
-        .enumerate()
-        .map(|(at, candidate)| {
-            let passage = &passages[candidate.passage];
-            let shared = coverage(
-                &wanted,
-                &content_words(&format!(
-                    "{} {} {}",
-                    passage.document_title, passage.heading, candidate.plain
-                )),
-            );
-            match embeddings {
-                Some(embeddings) => {
-                    let near = cosine(&embeddings[0], &embeddings[at + 1]);
-                    let score = near + thresholds.words_weight * shared;
-                    if near >= thresholds.cosine && score >= thresholds.score {
-                        score
-                    } else {
-                        0.0
-                    }
-                }
-                None if shared >= thresholds.words_alone && !wanted.is_empty() => shared,
-                None => 0.0,
+        .zip(sentences)
+        .map(|(candidate, sentence)| {
+            let near = cosine(asked, sentence);
+            let around = 1.0 - passages[candidate.passage].distance;
+            let score = near + thresholds.passage_weight * around;
+            if near >= thresholds.cosine && score >= thresholds.score {
+                score
+            } else {
+                0.0
             }
         })
         .collect()
+}
+
+fn by_words(
+    question: &str,
+    passages: &[Passage],
+    candidates: &[Candidate],
+    thresholds: &Thresholds,
+) -> Vec<f32> {
+    let wanted = content_words(question);
+    candidates
+        .iter()
+        .map(|candidate| {
+            let passage = &passages[candidate.passage];
+            let there = content_words(&format!(
+                "{} {} {}",
+                passage.document_title, passage.heading, candidate.plain
+            ));
+            let shared = coverage(&wanted, &there);
+            if !wanted.is_empty() && shared >= thresholds.words_alone {
+                shared
+            } else {
+                0.0
+            }
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use uuid::Uuid;
+
+    fn passages() -> Vec<Passage> {
+        let passage = |number: u128, heading: &str, text: &str| Passage {
+            id: Uuid::from_u128(number),
+            document_title: "House rules".into(),
+            heading: heading.into(),
+            page: None,
+            text: text.into(),
+            distance: 0.5,
+        };
+        vec![
+            passage(
+                1,
+                "Parking",
+                "# Parking\n\nThe car park is behind the house. It has twelve places.\n\n- Visitors park in front.",
+            ),
+            passage(2, "Hours", "# Hours\n\nWe open at eight. We close at six."),
+        ]
+    }
+
+    /// The question's embedding is the first axis; a candidate's cosine to it is what the test says.
+    fn embeddings(cosines: &[f32]) -> Vec<Embedding> {
+        std::iter::once(1.0)
+            .chain(cosines.iter().copied())
+            .map(|cosine| {
+                let mut embedding = [0.0; crate::embed::EMBEDDING_DIMENSIONS];
+                embedding[0] = cosine;
+                embedding[1] = (1.0 - cosine * cosine).sqrt();
+                embedding
+            })
+            .collect()
+    }
+
+    fn chosen(question: &str, cosines: &[f32]) -> Option<Answer> {
+        let passages = passages();
+        let candidates = candidates(&passages);
+        assert_eq!(candidates.len(), cosines.len());
+        choose(
+            question,
+            &passages,
+            &candidates,
+            Some(&embeddings(cosines)),
+            &Thresholds::default(),
+        )
+    }
+
+    #[test]
+    fn the_nearest_sentence_is_quoted_with_near_neighbours() {
+        let answer = chosen("Where can I park?", &[0.8, 0.7, 0.1, 0.0, 0.0]).unwrap();
+        assert_eq!(
+            answer.text,
+            "“The car park is behind the house. It has twelve places.” [1]"
+        );
+        assert_eq!(answer.citations[0].passage_id, Uuid::from_u128(1));
+        assert_eq!(
+            answer.citations[0].quote,
+            "The car park is behind the house. It has twelve places."
+        );
+    }
+
+    #[test]
+    fn nothing_near_is_no_answer() {
+        assert_eq!(chosen("Where can I park?", &[0.44, 0.3, 0.1, 0.0, 0.0]), None);
+    }
+
+    #[test]
+    fn a_sentence_without_what_is_asked_for_is_no_answer() {
+        assert_eq!(
+            chosen("What does parking cost?", &[0.8, 0.7, 0.6, 0.0, 0.0]),
+            None
+        );
+        let when = chosen("When do you open?", &[0.8, 0.1, 0.1, 0.7, 0.1]).unwrap();
+        assert_eq!(when.text, "“We open at eight.” [1]");
+    }
+
+    #[test]
+    fn without_embeddings_words_decide() {
+        let passages = passages();
+        let candidates = candidates(&passages);
+        let ask = |question| choose(question, &passages, &candidates, None, &Thresholds::default());
+        assert_eq!(
+            ask("Where is the car park?").unwrap().citations[0].passage_id,
+            Uuid::from_u128(1)
+        );
+        assert_eq!(ask("Is the weather nice?"), None);
+        assert_eq!(ask("What?"), None);
+    }
 }

@@ -17,6 +17,8 @@ use crate::format::{Format, MAX_FILE_BYTES};
 
 /// Parsers that may run at the same time, those included that were given up on and have not ended.
 const MAX_RUNNING: usize = 4;
+/// What is said about a file on which a parser panicked.
+const GAVE_UP: &str = "the parser gave up on it";
 /// Address space of a parser's stack; only what is touched is memory.
 const STACK_BYTES: usize = 256 * 1024 * 1024;
 
@@ -229,7 +231,7 @@ fn apart(bytes: &[u8], limits: &ExtractLimits, read: Reader) -> Result<Extracted
             let outcome =
                 catch_unwind(AssertUnwindSafe(|| read(&bytes, &limits, deadline))).unwrap_or_else(|_| {
                     Err(ExtractError::Damaged {
-                        reason: "the parser gave up on it".into(),
+                        reason: GAVE_UP.into(),
                     })
                 });
             // Nobody listens any more when this was too slow.
@@ -238,8 +240,11 @@ fn apart(bytes: &[u8], limits: &ExtractLimits, read: Reader) -> Result<Extracted
         .map_err(|_| ExtractError::Busy)?;
     match result.recv_timeout(time) {
         Ok(outcome) => outcome,
-        Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => Err(ExtractError::TooSlow {
+        Err(RecvTimeoutError::Timeout) => Err(ExtractError::TooSlow {
             limit_ms: limits.time_ms,
+        }),
+        Err(RecvTimeoutError::Disconnected) => Err(ExtractError::Damaged {
+            reason: GAVE_UP.into(),
         }),
     }
 }
@@ -308,10 +313,8 @@ mod tests {
     #[test]
     fn a_parser_that_panics_or_hangs_costs_nothing_but_its_thread() {
         let panics: Reader = |_, _, _| panic!("a broken parser");
-        assert!(matches!(
-            apart(b"", &LIMITS, panics),
-            Err(ExtractError::Damaged { .. })
-        ));
+        let outcome = apart(b"", &ExtractLimits::default(), panics);
+        assert!(matches!(outcome, Err(ExtractError::Damaged { .. })));
         // Waits for longer than its limit, and ends: the places are shared by all tests of this process.
         let hangs: Reader = |_, _, deadline| {
             while Instant::now() < deadline + Duration::from_millis(50) {

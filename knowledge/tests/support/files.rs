@@ -1,0 +1,1 @@
+//! PDF and DOCX files for tests, made from nothing.
