@@ -8,7 +8,7 @@ use anyhow::{Context as _, Result};
 use clap::{Parser, Subcommand};
 use runner::cache::Cache;
 use runner::toolchain::{self, Need};
-use runner::{parts, verify};
+use runner::{demo, parts, verify};
 
 /// Sets up, runs and checks Rapporteur.
 #[derive(Parser)]
@@ -24,6 +24,15 @@ enum Action {
         /// Only what the containers carry; copied to `models` in the cache.
         #[arg(long)]
         models: bool,
+    },
+    /// A meeting on real servers, from its scheduling to its record.
+    Demo {
+        /// End after the summary instead of leaving the room open.
+        #[arg(long)]
+        once: bool,
+        /// Write the summary to this file.
+        #[arg(long)]
+        json: Option<PathBuf>,
     },
     /// Formatting, tests, clippy, documentation.
     Verify,
@@ -47,6 +56,7 @@ async fn run(action: Action) -> Result<()> {
     let workspace = workspace()?;
     match action {
         Action::Setup { models } => setup(&workspace, models),
+        Action::Demo { once, json } => demo::run(&workspace, &demo::Options { once, json }).await,
         Action::Verify => verify::run(&workspace).await,
     }
 }

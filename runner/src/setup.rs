@@ -1,0 +1,89 @@
+//! What every command does first: check the programs, end what a killed runner left, fetch the parts, compile.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Instant;
+
+use anyhow::{Context as _, Result};
+
+use crate::cache::Cache;
+use crate::parts::{self, Parts};
+use crate::toolchain::{self, Need};
+use crate::{commands, process};
+
+/// How our programs are compiled.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Profile {
+    /// As for tests.
+    Debug,
+    /// As for users.
+    Release,
+}
+
+/// A machine that can run everything.
+#[derive(Debug)]
+pub struct Ready {
+    /// The cache folder.
+    pub cache: Cache,
+    /// The fetched parts.
+    pub parts: Parts,
+    /// The folder with our programs.
+    pub binaries: PathBuf,
+}
+
+/// Makes the machine ready.
+///
+/// # Errors
+/// A program is missing, a part cannot be fetched, or something does not compile.
+pub fn prepare(workspace: &Path, need: Need, profile: Profile) -> Result<Ready> {
+    eprintln!("programs");
+    toolchain::ensure(need)?;
+    let left = process::end_leftovers()?;
+    if left > 0 {
+        eprintln!("  ended {left} processes that an earlier run left behind");
+    }
+    eprintln!("parts");
+    let cache = Cache::open()?;
+    let parts = parts::ensure(&cache, workspace)?;
+    let binaries = compile(workspace, profile)?;
+    Ok(Ready {
+        cache,
+        parts,
+        binaries,
+    })
+}
+
+/// Compiles dispatcher, agent and the simulated participant; returns the folder they are in.
+fn compile(workspace: &Path, profile: Profile) -> Result<PathBuf> {
+    eprintln!("compiling");
+    let begun = Instant::now();
+    let mut cargo = Command::new("cargo");
+    cargo
+        .args(["build", "--package", "dispatcher", "--package", "agent"])
+        .args(["--package", "system-tests", "--bins"]);
+    if profile == Profile::Release {
+        cargo.arg("--release");
+    }
+    commands::run_visibly(cargo.current_dir(workspace))?;
+    eprintln!("  {:<28} ready ({:.1?})", "dispatcher, agent", begun.elapsed());
+    let own = binaries()?;
+    Ok(match profile {
+        Profile::Debug => own.with_file_name("debug"),
+        Profile::Release => own.with_file_name("release"),
+    })
+}
+
+/// The folder of this checkout's programs: that of the running one.
+///
+/// # Errors
+/// The running program cannot be found.
+pub fn binaries() -> Result<PathBuf> {
+    let own = std::env::current_exe().context("finding the running program")?;
+    let folder = own.parent().context("a program without a folder")?;
+    // Test programs lie one folder deeper.
+    Ok(match folder.file_name() {
+        Some(name) if name == "deps" => folder.parent().unwrap_or(folder),
+        _ => folder,
+    }
+    .to_owned())
+}
