@@ -1,0 +1,311 @@
+//! One viewer of one room: first what is stored, then what comes. Its place is the sequence number of the last segment it
+//! was sent, which is also the event id that its browser gives back after a cut.
+
+use std::collections::{HashMap, HashSet, VecDeque};
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+use serde::Serialize;
+use store::{AskedVia, CaptionNotice, RoomStatus, StoreError};
+use tokio::sync::mpsc;
+use uuid::Uuid;
+
+use super::hub::Subscription;
+use crate::App;
+use crate::api::rooms::answers::{AskedVia as Via, Source};
+use crate::links::Claims;
+
+/// Segments in one event.
+const SEGMENTS_AN_EVENT: i64 = 200;
+/// The small figures are sent this often.
+const STATUS_INTERVAL: Duration = Duration::from_secs(5);
+/// The shown delay is the middle one of so many finals.
+const DELAYS_KEPT: usize = 15;
+/// A viewer that the database fails is let go: its browser comes back by itself, at its own pace.
+const EXPIRES_CHECK: Duration = Duration::from_secs(30);
+
+/// What a viewer is sent.
+#[derive(Clone, Debug, Serialize)]
+#[serde(untagged)]
+pub enum Item {
+    /// Settled captions, in order; with the sequence number of the last.
+    Segments(Vec<SegmentItem>),
+    /// A caption that still changes.
+    Partial(PartialItem),
+    /// Answers; one that was sent before may come again and replaces itself.
+    Answers(Vec<AnswerItem>),
+    /// How the meeting and its captions are doing.
+    Status(StatusItem),
+}
+
+impl Item {
+    /// The name of the event.
+    pub fn event(&self) -> &'static str {
+        match self {
+            Self::Segments(_) => "segments",
+            Self::Partial(_) => "partial",
+            Self::Answers(_) => "answers",
+            Self::Status(_) => "status",
+        }
+    }
+
+    /// The place that a browser gives back after a cut.
+    pub fn place(&self) -> Option<i64> {
+        match self {
+            Self::Segments(segments) => segments.last().map(|segment| segment.sequence),
+            _ => None,
+        }
+    }
+}
+
+/// A settled caption.
+#[derive(Clone, Debug, Serialize)]
+pub struct SegmentItem {
+    sequence: i64,
+    id: Uuid,
+    identity: String,
+    name: String,
+    text: String,
+    start_ms: i64,
+}
+
+/// A caption that still changes.
+#[derive(Clone, Debug, Serialize)]
+pub struct PartialItem {
+    id: Uuid,
+    identity: String,
+    name: String,
+    text: String,
+    start_ms: i64,
+}
+
+/// A question with its answer.
+#[derive(Clone, Debug, Serialize)]
+pub struct AnswerItem {
+    id: Uuid,
+    question: String,
+    text: String,
+    asked_by: String,
+    via: Via,
+    grounded: bool,
+    sources: Vec<Source>,
+    /// On the meeting clock.
+    at_ms: i64,
+}
+
+/// How the meeting and its captions are doing.
+#[derive(Clone, Debug, Serialize)]
+pub struct StatusItem {
+    status: crate::api::rooms::RoomStatus,
+    /// From the end of speech to the settled caption, the middle of the last ones.
+    settled_ms: Option<i64>,
+    /// The share of detected speech that was recognised, 0 to 1.
+    coverage: Option<f64>,
+}
+
+struct Viewer {
+    app: App,
+    claims: Claims,
+    out: mpsc::Sender<Item>,
+    sequence: i64,
+    answers: HashSet<Uuid>,
+    names: HashMap<String, String>,
+    clock_origin: Option<DateTime<Utc>>,
+    delays_ms: VecDeque<i64>,
+}
+
+/// Why a viewer is let go.
+enum Gone {
+    /// Its browser went away, the link expired, or the process ends.
+    Done,
+    Store(StoreError),
+}
+
+impl From<StoreError> for Gone {
+    fn from(error: StoreError) -> Self {
+        Self::Store(error)
+    }
+}
+
+/// Serves a viewer from `after` until it goes, its link expires, or the process ends.
+pub async fn watch(
+    app: App,
+    claims: Claims,
+    after: i64,
+    mut subscription: Subscription,
+    out: mpsc::Sender<Item>,
+) {
+    app.metrics.caption_viewers.inc();
+    let mut viewer = Viewer {
+        app: app.clone(),
+        claims,
+        out,
+        sequence: after,
+        answers: HashSet::new(),
+        names: HashMap::new(),
+        clock_origin: None,
+        delays_ms: VecDeque::new(),
+    };
+    if let Err(Gone::Store(error)) = viewer.run(&mut subscription).await {
+        tracing::warn!(room = %claims.room, %error, "a captions viewer was let go");
+    }
+    app.metrics.caption_viewers.dec();
+}
+
+impl Viewer {
+    async fn run(&mut self, subscription: &mut Subscription) -> Result<(), Gone> {
+        let (app, out) = (self.app.clone(), self.out.clone());
+        let mut status = tokio::time::interval(STATUS_INTERVAL);
+        status.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        status.tick().await;
+        let mut expiry = tokio::time::interval(EXPIRES_CHECK);
+        self.status().await?;
+        self.catch_up().await?;
+        loop {
+            tokio::select! {
+                biased;
+                () = app.shutdown.cancelled() => return Ok(()),
+                () = out.closed() => return Ok(()),
+                _ = expiry.tick() => {
+                    if self.claims.expires_at <= app.now().timestamp() {
+                        return Ok(());
+                    }
+                }
+                _ = status.tick() => self.status().await?,
+                notice = subscription.next() => match notice.ok_or(Gone::Done)? {
+                    CaptionNotice::Partial { caption, .. } => self.send(Item::Partial(PartialItem {
+                        id: caption.segment,
+                        identity: caption.identity,
+                        name: caption.name,
+                        text: caption.text,
+                        start_ms: caption.start_ms,
+                    })).await?,
+                    CaptionNotice::Final { sequence, .. } if sequence <= self.sequence => {}
+                    CaptionNotice::Final { .. } => self.segments(true).await?,
+                    CaptionNotice::Answer { answer, .. } if self.answers.contains(&answer) => {}
+                    CaptionNotice::Answer { .. } => self.answers().await?,
+                    CaptionNotice::Resynchronise => {
+                        app.metrics.caption_resyncs.inc();
+                        self.catch_up().await?;
+                    }
+                },
+            }
+        }
+    }
+
+    async fn send(&self, item: Item) -> Result<(), Gone> {
+        self.out.send(item).await.map_err(|_| Gone::Done)
+    }
+
+    async fn catch_up(&mut self) -> Result<(), Gone> {
+        self.segments(false).await?;
+        self.answers().await
+    }
+
+    /// Sends every segment after the viewer's place. `live` ones count for the shown delay.
+    async fn segments(&mut self, live: bool) -> Result<(), Gone> {
+        loop {
+            let Claims {
+                organisation, room, ..
+            } = self.claims;
+            let segments = self
+                .app
+                .store
+                .segments(organisation, room, self.sequence, SEGMENTS_AN_EVENT)
+                .await?;
+            let Some(last) = segments.last() else {
+                return Ok(());
+            };
+            self.sequence = last.sequence;
+            let all = (segments.len() as i64) < SEGMENTS_AN_EVENT;
+            if let (true, Some(origin)) = (live, self.clock_origin) {
+                let now_ms = (self.app.now() - origin).num_milliseconds();
+                self.delays_ms
+                    .extend(segments.iter().map(|segment| (now_ms - segment.end_ms).max(0)));
+                let surplus = self.delays_ms.len().saturating_sub(DELAYS_KEPT);
+                self.delays_ms.drain(..surplus);
+            }
+            let item = |segment: store::Segment| SegmentItem {
+                sequence: segment.sequence,
+                id: segment.id,
+                identity: segment.identity,
+                name: segment.speaker_name,
+                text: segment.text,
+                start_ms: segment.start_ms,
+            };
+            self.send(Item::Segments(segments.into_iter().map(item).collect()))
+                .await?;
+            if all {
+                return Ok(());
+            }
+        }
+    }
+
+    /// Sends the answers that the viewer has not seen. A private one is for its asker alone.
+    async fn answers(&mut self) -> Result<(), Gone> {
+        let Claims {
+            organisation, room, ..
+        } = self.claims;
+        let mut answers = self.app.store.answers(organisation, room).await?;
+        answers.retain(|answer| answer.via != AskedVia::Private && self.answers.insert(answer.id));
+        if answers.is_empty() {
+            return Ok(());
+        }
+        if answers
+            .iter()
+            .any(|answer| !self.names.contains_key(&answer.asked_by))
+        {
+            let people = self.app.store.participants(organisation, room).await?;
+            self.names
+                .extend(people.into_iter().map(|person| (person.identity, person.name)));
+        }
+        let origin = self.clock_origin;
+        let item = |answer: store::Answer| AnswerItem {
+            at_ms: origin.map_or(0, |origin| {
+                (answer.created_at - origin).num_milliseconds() - answer.latency_ms
+            }),
+            asked_by: self.names.get(&answer.asked_by).cloned().unwrap_or_default(),
+            id: answer.id,
+            question: answer.question,
+            text: answer.text,
+            via: answer.via.into(),
+            grounded: answer.grounded,
+            sources: answer.sources.0.into_iter().map(Source::from).collect(),
+        };
+        self.send(Item::Answers(answers.into_iter().map(item).collect()))
+            .await
+    }
+
+    async fn status(&mut self) -> Result<(), Gone> {
+        let Claims {
+            organisation, room, ..
+        } = self.claims;
+        let store = &self.app.store;
+        let (room, usage) =
+            tokio::try_join!(store.room(organisation, room), store.usage(organisation, room))?;
+        self.clock_origin = room.clock_origin;
+        // A place beyond the transcript is not of this room: begin at its beginning.
+        if self.sequence > room.last_sequence {
+            self.sequence = 0;
+        }
+        let seconds = |kind: &str| -> f64 {
+            usage
+                .iter()
+                .filter(|item| item.kind == kind)
+                .map(|item| item.quantity)
+                .sum()
+        };
+        let (detected, recognised) = (seconds("speech_detected"), seconds("speech_recognised"));
+        let mut delays: Vec<i64> = self.delays_ms.iter().copied().collect();
+        delays.sort_unstable();
+        let settled_ms = (room.status == RoomStatus::Live)
+            .then(|| delays.get(delays.len() / 2).copied())
+            .flatten();
+        self.send(Item::Status(StatusItem {
+            status: room.status.into(),
+            settled_ms,
+            coverage: (detected > 0.0).then(|| (recognised / detected).clamp(0.0, 1.0)),
+        }))
+        .await
+    }
+}

@@ -1,0 +1,131 @@
+//! `GET /rooms/{room}/captions` and its stream of events.
+
+use std::convert::Infallible;
+use std::time::Duration;
+
+use askama::Template;
+use axum::extract::State;
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::sse::{Event, KeepAlive, Sse};
+use axum::response::{IntoResponse as _, Response};
+use chrono::{DateTime, Utc};
+use futures_util::StreamExt as _;
+use serde::Deserialize;
+use tokio::sync::mpsc;
+use tokio_stream::wrappers::ReceiverStream;
+use utoipa::IntoParams;
+use uuid::Uuid;
+
+use super::{Connects, page as respond, problem};
+use crate::App;
+use crate::captions::{Item, watch};
+use crate::http::{Path, Problem, ProblemKind, Query};
+use crate::links::{Claims, LinkError, Purpose};
+
+/// Events on their way to one browser; a slower one is brought up to date from the database.
+const EVENTS_WAITING_MAX: usize = 16;
+/// Proxies cut a connection that is silent for long.
+const KEEP_ALIVE: Duration = Duration::from_secs(15);
+/// How long a browser waits before it comes back.
+const COME_BACK: Duration = Duration::from_secs(1);
+
+/// What a link carries.
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub struct LinkQuery {
+    /// The signed token of the link.
+    #[serde(default)]
+    pub(super) key: String,
+}
+
+#[derive(Template)]
+#[template(path = "captions.html")]
+struct CaptionsPage {
+    title: String,
+    starts_at: DateTime<Utc>,
+    status: &'static str,
+    events: String,
+}
+
+fn check(app: &App, room: Uuid, key: &str) -> Result<Claims, LinkError> {
+    app.links.verify(key, room, &[Purpose::Captions], app.now())
+}
+
+/// The live captions of a room.
+#[utoipa::path(get, path = "/rooms/{room}/captions", tag = "pages", security(()),
+    params(("room" = Uuid, Path), LinkQuery),
+    responses(
+        (status = 200, description = "A page", content_type = "text/html", body = String),
+        (status = 401, description = "The link is forged, expired, or for another room", body = Problem, content_type = "application/problem+json"),
+    ),
+)]
+pub async fn page(
+    State(app): State<App>,
+    Path(room): Path<Uuid>,
+    Query(LinkQuery { key }): Query<LinkQuery>,
+    headers: HeaderMap,
+) -> Response {
+    let render = async || -> Result<Response, Problem> {
+        let claims = check(&app, room, &key)?;
+        let room = app.store.room(claims.organisation, room).await?;
+        let page = CaptionsPage {
+            events: format!("/rooms/{}/captions/events?key={key}", room.id),
+            title: room.title,
+            starts_at: room.starts_at,
+            status: room.status.as_str(),
+        };
+        Ok(respond(StatusCode::OK, &page, &Connects(&[])))
+    };
+    render().await.unwrap_or_else(|error| problem(&headers, error))
+}
+
+/// Server-sent events: `segments` (settled, in order, each once), `partial`, `answers`, `status`.
+///
+/// A browser that comes back gives the id of the last event it saw and goes on from there.
+#[utoipa::path(get, path = "/rooms/{room}/captions/events", tag = "pages", security(()),
+    params(
+        ("room" = Uuid, Path), LinkQuery,
+        ("Last-Event-ID" = Option<i64>, Header, description = "The sequence number of the last segment seen"),
+    ),
+    responses(
+        (status = 200, description = "Events until the browser goes", content_type = "text/event-stream", body = String),
+        (status = 401, description = "The link is forged, expired, or for another room", body = Problem, content_type = "application/problem+json"),
+    ),
+)]
+pub async fn events(
+    State(app): State<App>,
+    Path(room): Path<Uuid>,
+    Query(LinkQuery { key }): Query<LinkQuery>,
+    headers: HeaderMap,
+) -> Result<Response, Problem> {
+    let claims = check(&app, room, &key)?;
+    let after = headers
+        .get("last-event-id")
+        .and_then(|value| value.to_str().ok()?.parse().ok())
+        .unwrap_or(0);
+    // The seat comes before the first read: what is stored after that read is notified.
+    let subscription = app
+        .captions
+        .subscribe(room)
+        .map_err(|error| Problem::new(ProblemKind::Overloaded, error.to_string()))?;
+    app.store.room(claims.organisation, room).await?;
+    let (out, items) = mpsc::channel(EVENTS_WAITING_MAX);
+    tokio::spawn(watch(app, claims, after.max(0), subscription, out));
+    let events = ReceiverStream::new(items).map(|item| Ok::<_, Infallible>(event(&item)));
+    let mut response = Sse::new(events)
+        .keep_alive(KeepAlive::new().interval(KEEP_ALIVE))
+        .into_response();
+    // Or a proxy would collect events before it passes them on.
+    response
+        .headers_mut()
+        .insert("x-accel-buffering", axum::http::HeaderValue::from_static("no"));
+    Ok(response)
+}
+
+fn event(item: &Item) -> Event {
+    let mut event = Event::default().event(item.event()).retry(COME_BACK);
+    if let Some(place) = item.place() {
+        event = event.id(place.to_string());
+    }
+    event.json_data(item).unwrap_or_default()
+}
