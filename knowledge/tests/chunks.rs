@@ -4,10 +4,13 @@ mod support;
 
 use knowledge::{Chunk, Extracted, Format, MAX_CHUNK_TOKENS, PageStart, TokenCounter, chunk};
 use proptest::prelude::*;
-use std::sync::LazyLock;
+use std::sync::OnceLock;
 
-static COUNTER: LazyLock<TokenCounter> =
-    LazyLock::new(|| TokenCounter::load(&support::model_folder()).expect("the tokenizer loads"));
+fn counter() -> &'static TokenCounter {
+    static COUNTER: OnceLock<TokenCounter> = OnceLock::new();
+    let folder = support::model_folder();
+    COUNTER.get_or_init(|| TokenCounter::load(&folder).expect("the tokenizer loads"))
+}
 
 fn markdown(text: &str) -> Extracted {
     Extracted {
@@ -18,7 +21,7 @@ fn markdown(text: &str) -> Extracted {
 }
 
 fn cut(text: &str) -> Vec<Chunk> {
-    chunk(&markdown(text), &COUNTER).expect("few passages")
+    chunk(&markdown(text), counter()).expect("few passages")
 }
 
 #[test]
@@ -37,7 +40,7 @@ fn plain_text_has_no_headings() {
         format: Format::Text,
         ..markdown("# 1 on the list\n\nIs this.")
     };
-    let chunks = chunk(&document, &COUNTER).expect("few passages");
+    let chunks = chunk(&document, counter()).expect("few passages");
     assert_eq!((chunks.len(), chunks[0].heading.as_str()), (1, ""));
 }
 
@@ -73,7 +76,7 @@ fn a_passage_knows_its_page() {
             PageStart { page: 2, at_byte: 19 },
         ],
     };
-    let pages: Vec<Option<u32>> = chunk(&document, &COUNTER)
+    let pages: Vec<Option<u32>> = chunk(&document, counter())
         .expect("few passages")
         .into_iter()
         .map(|chunk| chunk.page)
@@ -85,7 +88,7 @@ fn a_passage_knows_its_page() {
 fn a_document_of_crumbs_is_refused() {
     let word = "considerably more than twenty-four tokens of text so that this section is not joined with the next one, not even nearly";
     let text: String = (0..5_100).map(|n| format!("# {n}\n\n{word}\n\n")).collect();
-    let error = chunk(&markdown(&text), &COUNTER).expect_err("too many");
+    let error = chunk(&markdown(&text), counter()).expect_err("too many");
     assert_eq!(
         error.to_string(),
         "the document gives more than 5000 passages, the limit; split it"
@@ -102,14 +105,14 @@ proptest! {
     ) {
         let format = if plain { Format::Text } else { Format::Markdown };
         let document = Extracted { format, ..markdown(&text) };
-        let chunks = chunk(&document, &COUNTER).expect("few passages");
+        let chunks = chunk(&document, counter()).expect("few passages");
 
         // In order, each passage begins no later than where the last ended, but for white space.
         let mut covered = 0;
         for (at, chunk) in chunks.iter().enumerate() {
             prop_assert_eq!(chunk.ordinal as usize, at);
             prop_assert!(!chunk.text.trim().is_empty());
-            prop_assert!(COUNTER.count(&chunk.embedding_text()) <= MAX_CHUNK_TOKENS + 1, "{}", chunk.text);
+            prop_assert!(counter().count(&chunk.embedding_text()) <= MAX_CHUNK_TOKENS + 1, "{}", chunk.text);
             let earliest = (0..=covered.min(text.len()))
                 .filter(|from| text.is_char_boundary(*from))
                 .find_map(|from| text[from..].strip_prefix(chunk.text.as_str()).map(|_| from).filter(|from| from + chunk.text.len() > covered));

@@ -2,10 +2,11 @@
 
 #![allow(dead_code, reason = "each test binary uses its part of it")]
 
+pub(crate) mod endpoint;
 pub(crate) mod files;
 
 use std::path::{Path, PathBuf};
-use std::sync::LazyLock;
+use std::sync::OnceLock;
 
 use knowledge::{AnswerRequest, Chunk, Embedder, Embedding, Format, Passage, chunk, cosine, extract};
 use uuid::Uuid;
@@ -20,12 +21,14 @@ pub(crate) fn model_folder() -> PathBuf {
     }
 }
 
-static EMBEDDER: LazyLock<Embedder> =
-    LazyLock::new(|| Embedder::load(&model_folder()).expect("the embedding model loads"));
-
 /// The real model, loaded once a process.
 pub(crate) fn embedder() -> Embedder {
-    EMBEDDER.clone()
+    static EMBEDDER: OnceLock<Embedder> = OnceLock::new();
+    // Outside the lock: every test is to say what is missing, not that another one has failed before.
+    let folder = model_folder();
+    EMBEDDER
+        .get_or_init(|| Embedder::load(&folder).expect("the embedding model loads"))
+        .clone()
 }
 
 /// A document collection with its embeddings, searched by brute force.
