@@ -209,13 +209,13 @@ fn version(probe: &[&str]) -> Option<String> {
         String::from_utf8_lossy(&output.stdout),
         String::from_utf8_lossy(&output.stderr)
     );
-    let line = text
-        .lines()
-        .map(str::trim)
-        .find(|line| !line.is_empty())?
-        .to_owned();
-    // flite prints its version with status 1.
-    (output.status.success() || line.contains("version")).then_some(line)
+    let mut lines = text.lines().map(str::trim).filter(|line| !line.is_empty());
+    // flite says it with status 1 and not in the first line.
+    let line = match output.status.success() {
+        true => lines.next(),
+        false => lines.find(|line| line.contains("version")),
+    };
+    line.map(str::to_owned)
 }
 
 /// The first "major.minor" in a line.
