@@ -38,10 +38,10 @@ pub struct Options {
     pub health_listen: String,
     /// The Whisper model, a ggml file.
     #[arg(long, env = "RAPPORTEUR_WHISPER_MODEL", default_value = "")]
-    pub whisper_model: PathBuf,
+    pub whisper_model: String,
     /// The sentence embedding model: a folder with model.safetensors, tokenizer.json and config.json.
     #[arg(long, env = "RAPPORTEUR_EMBEDDING_MODEL", default_value = "")]
-    pub embedding_model: PathBuf,
+    pub embedding_model: String,
     /// Meetings that this process carries at most.
     #[arg(long, env = "RAPPORTEUR_AGENT_SLOTS", default_value_t = 20)]
     pub slots: usize,
@@ -120,6 +120,10 @@ impl Options {
     /// # Errors
     /// All of those that are not allowed, each with what is.
     pub fn check(self) -> Result<Config, BadSettings> {
+        let (whisper_model, embedding_model) = (
+            PathBuf::from(self.whisper_model),
+            PathBuf::from(self.embedding_model),
+        );
         let mut bad = Vec::new();
         let mut must = |holds: bool, name: &'static str, limit: &str| {
             if !holds {
@@ -145,12 +149,12 @@ impl Options {
             &connections,
         );
         must(
-            self.whisper_model.is_file(),
+            whisper_model.is_file(),
             "RAPPORTEUR_WHISPER_MODEL",
             "a ggml file that exists",
         );
         must(
-            is_embedding_folder(&self.embedding_model),
+            is_embedding_folder(&embedding_model),
             "RAPPORTEUR_EMBEDDING_MODEL",
             "a folder with model.safetensors, tokenizer.json and config.json",
         );
@@ -185,7 +189,7 @@ impl Options {
             "an address with a port, as 127.0.0.1:8091",
         );
         let base_url = base_url.to_owned();
-        let chat = (!self.chat_model.is_empty()).then(|| Chat {
+        let chat = (!self.chat_model.is_empty()).then_some(Chat {
             base_url,
             api_key: self.openai_api_key,
             model: self.chat_model,
@@ -198,8 +202,8 @@ impl Options {
                 database_url: self.database_url,
                 database_connections: self.database_connections,
                 health_listen,
-                whisper_model: self.whisper_model,
-                embedding_model: self.embedding_model,
+                whisper_model,
+                embedding_model,
                 slots: self.slots,
                 recognisers,
                 chat,

@@ -11,7 +11,7 @@ use store::Store;
 use uuid::Uuid;
 
 use crate::metrics::Metrics;
-use crate::session::core::Ending;
+use crate::session::io::Ending;
 use crate::session::{actor, start};
 use crate::worker::dispatch::Dispatch;
 use crate::worker::link::{Sessions, Stop};
@@ -157,7 +157,7 @@ impl Sessions for Host {
 }
 
 /// An error with its causes in one line.
-fn with_causes(error: &dyn std::error::Error) -> String {
+pub(crate) fn with_causes(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
     let mut cause = error.source();
     while let Some(error) = cause {

@@ -1,5 +1,6 @@
 //! The agent's process: settings, models, the health server, the worker, the drain.
 
+use std::io::IsTerminal as _;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -19,14 +20,18 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 use tracing_subscriber::EnvFilter;
 
+/// Without RUST_LOG. The model loader and the media engine tell much that helps nobody who runs a meeting.
+const LOG_DEFAULT: &str = "info,whisper_rs=warn,rtc=error,livekit=warn,libwebrtc=warn";
 /// Closing the database's connections may take so long.
 const CLOSE_LIMIT: Duration = Duration::from_secs(3);
 
 #[tokio::main]
 async fn main() -> Result<()> {
-    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(LOG_DEFAULT));
+    let colours = std::io::stderr().is_terminal();
     tracing_subscriber::fmt()
         .with_env_filter(filter)
+        .with_ansi(colours)
         .with_writer(std::io::stderr)
         .init();
     // Fails only when somebody has installed one already, and then there is one.

@@ -59,19 +59,23 @@ async fn main() -> Result<()> {
         .into_future();
 
     let mut parts = JoinSet::new();
-    // Readiness says so while the database is away; nothing else can work before its schema is there.
-    let timing = Timing {
-        lead: config.lead,
-        end_grace: config.end_grace,
-    };
-    parts.spawn(background(app.clone(), timing));
     parts.spawn(async move {
         if let Err(error) = serving.await {
             tracing::error!(%error, "the server failed");
         }
     });
+    // The server answers "not ready" until the schema is there; nothing else can work before.
+    if migrate(&app).await {
+        let timing = Timing {
+            lead: config.lead,
+            end_grace: config.end_grace,
+        };
+        parts.spawn(actor::run(app.clone(), timing));
+        parts.spawn(knowledge_base::run(app.clone()));
+        parts.spawn(captions::run(app.clone()));
+    }
 
-    // Either ends early only by a fault: then the whole process ends, and is started again by whoever runs it.
+    // A part ends early only by a fault: then the whole process ends, and is started again by whoever runs it.
     tokio::select! {
         () = shutdown.cancelled() => {}
         Some(ended) = parts.join_next() => {
@@ -132,23 +136,19 @@ async fn assemble(config: &Config, shutdown: CancellationToken) -> Result<App> {
     }))
 }
 
-/// Migrates, then runs what needs the schema.
-async fn background(app: App, timing: Timing) {
+/// Brings the schema up to date, however long the database is away. Whether it is there; not when the process ends first.
+async fn migrate(app: &App) -> bool {
     let mut backoff = wake::Backoff::default();
     while let Err(error) = app.store.migrate().await {
         app.metrics.failure("database");
         app.health.trouble("migrations", error.to_string());
         tracing::error!(error = ?error, "the schema could not be brought up to date; trying again");
         tokio::select! {
-            () = app.shutdown.cancelled() => return,
+            () = app.shutdown.cancelled() => return false,
             () = tokio::time::sleep(backoff.next()) => {}
         }
     }
     app.health.migrated();
     app.health.well("migrations");
-    tokio::join!(
-        actor::run(app.clone(), timing),
-        knowledge_base::run(app.clone()),
-        captions::run(app)
-    );
+    true
 }

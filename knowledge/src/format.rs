@@ -3,11 +3,14 @@
 use std::fmt;
 use std::str::FromStr;
 
+use serde::{Deserialize, Serialize};
+
 /// The largest upload that is looked at.
 pub const MAX_FILE_BYTES: usize = 20 * 1024 * 1024;
 
 /// The kinds of documents that can be read.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Format {
     /// Markdown (CommonMark, tables).
     Markdown,

@@ -24,7 +24,9 @@ pub use answer::{
 pub use chat::{ChatEndpoint, ChatError, ChatLimits};
 pub use chunk::{Chunk, ChunkError, MAX_CHUNK_TOKENS, MAX_CHUNKS, chunk};
 pub use embed::{EMBEDDING_DIMENSIONS, EmbedError, Embedder, Embedding, cosine};
-pub use extract::{ExtractError, ExtractLimits, Extracted, PageStart, extract, extract_within};
+pub use extract::{
+    ExtractError, ExtractLimits, Extracted, PageStart, extract, extract_within, isolate_extraction,
+};
 pub use format::{Format, FormatError, MAX_FILE_BYTES};
 pub use sentences::sentences;
 pub use tokens::{TokenCounter, TokenizerError};

@@ -1,5 +1,7 @@
 //! The real model finds the right place first, and what is quoted stands in the documents word for word.
 
+#![allow(clippy::print_stdout, reason = "the figures are what this test is for")]
+
 mod support;
 
 use knowledge::{Answerer, NOT_IN_DOCUMENTS, cosine};

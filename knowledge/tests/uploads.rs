@@ -228,13 +228,14 @@ fn as_deep_as_the_real_limit_allows() {
         "<w:tbl><w:tr><w:tc>".repeat(levels),
         "</w:tc></w:tr></w:tbl>".repeat(levels)
     );
+    let bytes = docx_with_body(body.as_bytes(), &[]);
     let _turn = turn();
-    let outcome = extract_within(
-        Format::Docx,
-        &docx_with_body(body.as_bytes(), &[]),
-        &ExtractLimits::default(),
+    let outcome = extract_within(Format::Docx, &bytes, &ExtractLimits::default());
+    // The parser may leave out what lies so deep; the stack has to carry it.
+    assert!(
+        matches!(outcome, Ok(_) | Err(ExtractError::NoText)),
+        "{outcome:?}"
     );
-    println!("DEEP {outcome:?}");
 }
 
 #[test]
@@ -349,70 +350,6 @@ fn pdf_structures_that_nest_without_end() {
         said(Format::Pdf, &dictionaries),
         "the document nests deeper than 100 levels, the limit"
     );
-}
-
-/// What the bytes do not show: an object stream that unpacks to a tower of arrays.
-#[test]
-fn a_tower_of_arrays_behind_a_filter() {
-    let levels = std::env::var("LV").map_or(100_000, |v| v.parse().unwrap());
-    let header = "4 0 ";
-    let inside = format!("{header}{}", "[".repeat(levels));
-    let hex: String = inside
-        .bytes()
-        .map(|byte| format!("{byte:02x}"))
-        .collect::<String>()
-        + ">";
-    let tower = stream(
-        &format!(
-            "/Type /ObjStm /N 1 /First {} /Filter /ASCIIHexDecode",
-            header.len()
-        ),
-        hex.as_bytes(),
-    );
-    // A cross-reference stream: object 4 lies in object stream 3.
-    let mut out = b"%PDF-1.7\n".to_vec();
-    let mut offsets = Vec::new();
-    for object in [
-        b"<< /Type /Catalog /Pages 4 0 R >>".to_vec(),
-        b"<< /Type /Pages /Kids [4 0 R] /Count 1 >>".to_vec(),
-        tower,
-    ] {
-        offsets.push(out.len() as u32);
-        out.extend_from_slice(format!("{} 0 obj\n", offsets.len()).as_bytes());
-        out.extend_from_slice(&object);
-        out.extend_from_slice(b"\nendobj\n");
-    }
-    let xref = out.len();
-    let mut table = vec![0u8, 0, 0, 0, 0, 0];
-    for offset in offsets {
-        table.push(1);
-        table.extend_from_slice(&offset.to_be_bytes());
-        table.push(0);
-    }
-    table.extend_from_slice(&[2, 0, 0, 0, 3, 0]);
-    table.push(1);
-    table.extend_from_slice(&(xref as u32).to_be_bytes());
-    table.push(0);
-    out.extend_from_slice(b"5 0 obj\n");
-    out.extend_from_slice(&stream("/Type /XRef /Size 6 /W [1 4 1] /Root 1 0 R", &table));
-    out.extend_from_slice(format!("\nendobj\nstartxref\n{xref}\n%%EOF\n").as_bytes());
-    let outcome = read(Format::Pdf, &out);
-    println!("TOWER {outcome:?}");
-    assert!(outcome.is_err(), "{outcome:?}");
-}
-
-#[test]
-fn a_stream_that_unpacks_without_end() {
-    // Each stage of run lengths is 64 times the one before: 1 KB to 17 GB.
-    let data = vec![129u8; 1024];
-    let filters = "/Filter [/RunLengthDecode /RunLengthDecode /RunLengthDecode /RunLengthDecode]";
-    let page =
-        b"<< /Type /Page /Parent 2 0 R /MediaBox [0 0 595 842] /Resources << >> /Contents 4 0 R >>".to_vec();
-    let bytes = Pdf::new("3 0 R", 1, vec![page, stream(filters, &data)]).bytes();
-    let t = Instant::now();
-    let outcome = read(Format::Pdf, &bytes);
-    println!("BOMB {outcome:?} {:?}", t.elapsed());
-    assert!(outcome.is_err(), "{outcome:?}");
 }
 
 proptest! {

@@ -1,4 +1,5 @@
 //! A real recording through listener and Whisper, as a session does it: nothing lost, little wrong.
+#![allow(clippy::unwrap_used)] // helpers of tests are tests, which clippy does not see
 
 use std::path::PathBuf;
 

@@ -93,8 +93,18 @@ pub struct Answer {
     pub created_at: DateTime<Utc>,
 }
 
+fn storable_sources(sources: &[Source]) -> Vec<Source> {
+    let source = |source: &Source| Source {
+        document_title: storable(&source.document_title),
+        heading: storable(&source.heading),
+        quote: storable(&source.quote),
+        ..source.clone()
+    };
+    sources.iter().map(source).collect()
+}
+
 impl Store {
-    /// Records an answer and tells the live pages.
+    /// Records an answer and tells the live pages. Recording the same id again changes nothing.
     ///
     /// # Errors
     /// A newer epoch was handed out, or the database is away.
@@ -121,8 +131,8 @@ impl Store {
         .bind(storable(&new.question))
         .bind(storable(&new.text))
         .bind(new.grounded)
-        .bind(Json(&new.sources))
-        .bind(&new.engine)
+        .bind(Json(storable_sources(&new.sources)))
+        .bind(storable(&new.engine))
         .bind(new.latency_ms)
         .execute(&mut *transaction)
         .await?;

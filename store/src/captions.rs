@@ -4,14 +4,17 @@
 
 use serde::{Deserialize, Serialize};
 use sqlx::PgConnection;
-use sqlx::postgres::PgListener;
 use uuid::Uuid;
 
+use crate::notices::Notices;
 use crate::{Result, Store};
 
 const CHANNEL: &str = "captions";
-/// Postgres takes less than 8000 bytes a notification; this leaves room for names and JSON escapes.
+/// Postgres takes less than 8000 bytes a notification. Escaped, text is at most twice as long: control characters, which
+/// JSON writes in six bytes, are replaced.
 const PARTIAL_TEXT_BYTES: usize = 2000;
+/// Of an identity or a name within a notification.
+const PARTIAL_NAME_BYTES: usize = 400;
 
 /// A caption that is still changing.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -106,12 +109,7 @@ impl Store {
     /// # Errors
     /// The database is away: the next partial will do.
     pub async fn publish_partial(&self, room: Uuid, partial: &PartialCaption) -> Result<()> {
-        let caption = PartialCaption {
-            text: storable_tail(&partial.text, PARTIAL_TEXT_BYTES),
-            name: storable_tail(&partial.name, 400),
-            identity: storable_tail(&partial.identity, 400),
-            ..partial.clone()
-        };
+        let caption = notifiable(partial);
         let mut connection = self.pool.acquire().await?;
         notify(&mut connection, &CaptionNotice::Partial { room, caption }).await
     }
@@ -121,44 +119,42 @@ impl Store {
     /// # Errors
     /// The database is away.
     pub async fn caption_feed(&self) -> Result<CaptionFeed> {
-        let mut listener = self.listener().await?;
-        listener.listen(CHANNEL).await?;
-        Ok(CaptionFeed { listener })
-    }
-
-    /// A connection of its own for notifications, outside the pool.
-    pub(crate) async fn listener(&self) -> Result<PgListener> {
-        let pool = sqlx::postgres::PgPoolOptions::new()
-            .max_connections(1)
-            .connect_with(self.options.clone())
-            .await?;
-        Ok(PgListener::connect_with(&pool).await?)
+        Ok(CaptionFeed {
+            notices: Notices::open(self, CHANNEL).await?,
+        })
     }
 }
 
-fn storable_tail(text: &str, limit_bytes: usize) -> String {
-    tail(text, limit_bytes).replace('\0', "")
+/// A caption that fits one notification, whatever it holds.
+fn notifiable(partial: &PartialCaption) -> PartialCaption {
+    let cut = |text: &str, limit_bytes| tail(text, limit_bytes).replace(char::is_control, " ");
+    PartialCaption {
+        segment: partial.segment,
+        identity: cut(&partial.identity, PARTIAL_NAME_BYTES),
+        name: cut(&partial.name, PARTIAL_NAME_BYTES),
+        text: cut(&partial.text, PARTIAL_TEXT_BYTES),
+        start_ms: partial.start_ms,
+    }
 }
 
 /// The notices of all rooms, in order.
 #[derive(Debug)]
 pub struct CaptionFeed {
-    listener: PgListener,
+    notices: Notices,
 }
 
 impl CaptionFeed {
-    /// The next notice. After a lost connection it reconnects and says [`CaptionNotice::Resynchronise`].
+    /// The next notice. After a lost connection it reconnects and says [`CaptionNotice::Resynchronise`]. May be dropped and
+    /// called again at any time.
     ///
     /// # Errors
     /// The database is away: call again after a pause.
     pub async fn next(&mut self) -> Result<CaptionNotice> {
-        match self.listener.try_recv().await? {
-            // A notice that a newer version wrote is no reason to stop; what it points at is in the tables.
-            Some(notification) => {
-                Ok(serde_json::from_str(notification.payload()).unwrap_or(CaptionNotice::Resynchronise))
-            }
-            None => Ok(CaptionNotice::Resynchronise),
-        }
+        let payload = self.notices.next().await?;
+        // A notice that a newer version wrote is no reason to stop; what it points at is in the tables.
+        Ok(payload
+            .and_then(|payload| serde_json::from_str(&payload).ok())
+            .unwrap_or(CaptionNotice::Resynchronise))
     }
 }
 
@@ -175,13 +171,36 @@ mod tests {
         }
 
         #[test]
-        fn the_longest_partial_fits_one_notification(text in "\\PC{1900,2100}") {
-            let caption = PartialCaption {
-                segment: Uuid::nil(), identity: "i".repeat(400), name: "n".repeat(400),
-                text: storable_tail(&text, PARTIAL_TEXT_BYTES), start_ms: i64::MAX,
+        fn any_partial_fits_one_notification(
+            character in any::<char>(), others in prop::collection::vec(any::<char>(), 0..3000),
+        ) {
+            for text in [others.into_iter().collect(), character.to_string().repeat(3000)] {
+                let caption = notifiable(&PartialCaption {
+                    segment: Uuid::max(), identity: text.clone(), name: text.clone(), text, start_ms: i64::MIN,
+                });
+                let notice = CaptionNotice::Partial { room: Uuid::max(), caption };
+                let payload = serde_json::to_string(&notice).unwrap();
+                prop_assert!(payload.len() < 8000 && !payload.contains("\\u0000"));
+            }
+        }
+    }
+
+    #[test]
+    fn the_characters_that_json_writes_longest_fit() {
+        for worst in ["\u{1}", "\0", "\"", "\\", "\u{2028}", "\u{7f}", "🦀"] {
+            let text = worst.repeat(4000);
+            let caption = notifiable(&PartialCaption {
+                segment: Uuid::max(),
+                identity: text.clone(),
+                name: text.clone(),
+                text,
+                start_ms: i64::MIN,
+            });
+            let notice = CaptionNotice::Partial {
+                room: Uuid::max(),
+                caption,
             };
-            let notice = CaptionNotice::Partial { room: Uuid::nil(), caption };
-            prop_assert!(serde_json::to_string(&notice).unwrap().len() < 8000);
+            assert!(serde_json::to_string(&notice).unwrap().len() < 8000, "{worst:?}");
         }
     }
 }

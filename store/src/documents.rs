@@ -7,10 +7,15 @@ use chrono::{DateTime, Utc};
 use pgvector::Vector;
 use uuid::Uuid;
 
+use crate::passages::checked;
 use crate::{Result, Store, StoreError, storable};
 
 /// How often a document is tried before it counts as failed.
 const ATTEMPTS_LIMIT: i32 = 3;
+/// How long a document that is to be tried again waits.
+const RETRY_PAUSE_SECONDS: f64 = 5.0;
+/// How many passages go into the index at once: about a megabyte of vectors.
+const PASSAGES_A_STATEMENT: usize = 500;
 
 /// What a document is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, sqlx::Type)]
@@ -116,7 +121,7 @@ pub struct NewPassage {
     pub page: Option<i32>,
     /// Its text.
     pub text: String,
-    /// 384 numbers of length 1.
+    /// [`EMBEDDING_DIMENSIONS`](crate::EMBEDDING_DIMENSIONS) numbers of length 1.
     pub embedding: Vec<f32>,
 }
 
@@ -127,7 +132,7 @@ impl Store {
     /// Puts an upload in the queue. Content that is there already (and did not fail) is returned as it is.
     ///
     /// # Errors
-    /// The title is outside its limit, there is no such organisation, or the database is away.
+    /// Title or content are outside their limits, there is no such organisation, or the database is away.
     pub async fn enqueue_document(&self, organisation: Uuid, new: &NewDocument) -> Result<Document> {
         sqlx::query(
             "INSERT INTO documents (id, organisation_id, title, file_name, format, sha256, content, status)
@@ -144,7 +149,7 @@ impl Store {
         .execute(&self.pool)
         .await?;
         let statement = format!(
-            "SELECT {COLUMNS} FROM documents d WHERE d.organisation_id = $1 AND d.sha256 = $2 ORDER BY d.created_at DESC LIMIT 1"
+            "SELECT {COLUMNS} FROM documents d WHERE d.organisation_id = $1 AND d.sha256 = $2 ORDER BY d.created_at DESC, d.id DESC LIMIT 1"
         );
         sqlx::query_as(sqlx::AssertSqlSafe(statement))
             .bind(organisation)
@@ -174,7 +179,7 @@ impl Store {
                  SELECT id FROM documents
                  WHERE (status = 'queued' AND (claimed_until IS NULL OR claimed_until < now()))
                     OR (status = 'processing' AND claimed_until < now())
-                 ORDER BY created_at FOR UPDATE SKIP LOCKED LIMIT 1)
+                 ORDER BY created_at, id FOR UPDATE SKIP LOCKED LIMIT 1)
              RETURNING id, organisation_id, title, format, content, attempts",
         )
         .bind(claim_for.as_secs_f64())
@@ -185,7 +190,7 @@ impl Store {
     /// Stores the passages of a claimed document and makes it ready, all or nothing.
     ///
     /// # Errors
-    /// The document was deleted meanwhile, or the database is away.
+    /// The document was deleted or taken by another worker meanwhile, an embedding is no direction, or the database is away.
     pub async fn finish_document(&self, claimed: &ClaimedDocument, passages: &[NewPassage]) -> Result<()> {
         let mut transaction = self.pool.begin().await?;
         let ready = sqlx::query(
@@ -200,19 +205,23 @@ impl Store {
         if ready.rows_affected() == 0 {
             return Err(StoreError::NotFound { what: "document" });
         }
-        for passage in passages {
+        for some in passages.chunks(PASSAGES_A_STATEMENT) {
+            let embeddings: Result<Vec<Vector>> =
+                some.iter().map(|passage| checked(&passage.embedding)).collect();
             sqlx::query(
                 "INSERT INTO passages (id, organisation_id, document_id, ordinal, heading, page, text, embedding)
-                 VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
+                 SELECT id, $1, $2, ordinal, heading, page, text, embedding
+                 FROM unnest($3::uuid[], $4::integer[], $5::text[], $6::integer[], $7::text[], $8::vector[])
+                      AS new (id, ordinal, heading, page, text, embedding)",
             )
-            .bind(Uuid::now_v7())
             .bind(claimed.organisation_id)
             .bind(claimed.id)
-            .bind(passage.ordinal)
-            .bind(storable(&passage.heading))
-            .bind(passage.page)
-            .bind(storable(&passage.text))
-            .bind(Vector::from(passage.embedding.clone()))
+            .bind(some.iter().map(|_| Uuid::now_v7()).collect::<Vec<_>>())
+            .bind(some.iter().map(|passage| passage.ordinal).collect::<Vec<_>>())
+            .bind(some.iter().map(|passage| storable(&passage.heading)).collect::<Vec<_>>())
+            .bind(some.iter().map(|passage| passage.page).collect::<Vec<_>>())
+            .bind(some.iter().map(|passage| storable(&passage.text)).collect::<Vec<_>>())
+            .bind(embeddings?)
             .execute(&mut *transaction)
             .await?;
         }
@@ -232,7 +241,7 @@ impl Store {
         };
         sqlx::query(
             "UPDATE documents SET status = $4, error = $5, updated_at = now(),
-                    claimed_until = CASE WHEN $4 = 'queued' THEN now() + interval '5 seconds' END
+                    claimed_until = CASE WHEN $4 = 'queued' THEN now() + make_interval(secs => $6) END
              WHERE id = $1 AND organisation_id = $2 AND status = 'processing' AND attempts = $3",
         )
         .bind(claimed.id)
@@ -240,6 +249,7 @@ impl Store {
         .bind(claimed.attempts)
         .bind(status)
         .bind(storable(error))
+        .bind(RETRY_PAUSE_SECONDS)
         .execute(&self.pool)
         .await?;
         Ok(())
@@ -251,7 +261,7 @@ impl Store {
     /// The database is away.
     pub async fn documents(&self, organisation: Uuid, limit: i64) -> Result<Vec<Document>> {
         let statement = format!(
-            "SELECT {COLUMNS} FROM documents d WHERE d.organisation_id = $1 ORDER BY d.created_at DESC LIMIT $2"
+            "SELECT {COLUMNS} FROM documents d WHERE d.organisation_id = $1 ORDER BY d.created_at DESC, d.id DESC LIMIT $2"
         );
         Ok(sqlx::query_as(sqlx::AssertSqlSafe(statement))
             .bind(organisation)

@@ -1,5 +1,7 @@
 //! What can go wrong in the database, in terms of the domain.
 
+use std::fmt;
+
 use uuid::Uuid;
 
 /// An error of the store.
@@ -37,10 +39,10 @@ pub enum StoreError {
     },
     /// The database is away or busy; the same call may work later.
     #[error("the database is unavailable")]
-    Unavailable(#[source] sqlx::Error),
+    Unavailable(#[source] DatabaseFault),
     /// A fault of the program or of the schema.
     #[error("database error")]
-    Other(#[source] sqlx::Error),
+    Other(#[source] DatabaseFault),
     /// The schema could not be brought up to date.
     #[error("migration failed")]
     Migration(#[source] sqlx::migrate::MigrateError),
@@ -52,6 +54,31 @@ impl StoreError {
         matches!(self, Self::Unavailable(_))
     }
 }
+
+/// The driver's error. Its debugging output is its short form: Postgres puts the refused row into the details of some
+/// errors, and what people said must not reach a log.
+pub struct DatabaseFault(sqlx::Error);
+
+impl fmt::Display for DatabaseFault {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0.as_database_error() {
+            Some(error) => {
+                let code = error.code().unwrap_or_default();
+                write!(formatter, "{} (SQLSTATE {code})", error.message())
+            }
+            None => self.0.fmt(formatter),
+        }
+    }
+}
+
+impl fmt::Debug for DatabaseFault {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "DatabaseFault({self})")
+    }
+}
+
+// No source: it would bring the details back.
+impl std::error::Error for DatabaseFault {}
 
 impl From<sqlx::migrate::MigrateError> for StoreError {
     fn from(error: sqlx::migrate::MigrateError) -> Self {
@@ -68,38 +95,58 @@ impl From<sqlx::Error> for StoreError {
             sqlx::Error::Io(_)
             | sqlx::Error::Tls(_)
             | sqlx::Error::PoolTimedOut
-            | sqlx::Error::PoolClosed => Self::Unavailable(error),
+            | sqlx::Error::PoolClosed
+            | sqlx::Error::WorkerCrashed
             // A connection that was cut in the middle of a message.
-            sqlx::Error::Protocol(_) => Self::Unavailable(error),
-            sqlx::Error::Database(database) => match (database.code().as_deref(), database.constraint()) {
-                (_, Some(constraint)) if limit_of(constraint).is_some() => {
-                    let (field, limit) = limit_of(constraint).unwrap_or_default();
-                    Self::Invalid {
-                        field,
-                        limit: limit.into(),
-                    }
+            | sqlx::Error::Protocol(_) => Self::Unavailable(DatabaseFault(error)),
+            sqlx::Error::Database(refusal) => {
+                let code = refusal.code().unwrap_or_default().into_owned();
+                match of_the_domain(&code, refusal.constraint()) {
+                    Some(meaning) => meaning,
+                    None if transient(&code) => Self::Unavailable(DatabaseFault(error)),
+                    None => Self::Other(DatabaseFault(error)),
                 }
-                (Some("23503"), _) => Self::NotFound {
-                    what: "organisation or room",
-                },
-                (Some(code), _) if transient(code) => Self::Unavailable(error),
-                _ => Self::Other(error),
-            },
-            _ => Self::Other(error),
+            }
+            _ => Self::Other(DatabaseFault(error)),
         }
     }
 }
 
-/// SQLSTATE classes after which the same statement may succeed.
-fn transient(code: &str) -> bool {
-    // 08 connection, 53 resources (disk full, too many connections), 57P shutdown and start-up, 40 serialization, 55P03 lock.
-    ["08", "53", "57P", "40"]
-        .iter()
-        .any(|class| code.starts_with(class))
-        || code == "55P03"
+/// The meaning of a refusal that the caller caused.
+fn of_the_domain(code: &str, constraint: Option<&str>) -> Option<StoreError> {
+    Some(match code {
+        CHECK => {
+            let (field, limit) = limit_of(constraint?)?;
+            StoreError::Invalid {
+                field,
+                limit: limit.into(),
+            }
+        }
+        FOREIGN_KEY if constraint.is_some_and(|name| name.ends_with("_organisation_id_fkey")) => {
+            StoreError::NotFound { what: "organisation" }
+        }
+        FOREIGN_KEY => StoreError::NotFound { what: "room" },
+        UNIQUE => StoreError::Conflict {
+            what: "a row with this id exists already",
+        },
+        _ => return None,
+    })
 }
 
-/// The field and the limit behind a check constraint of the schema.
+const FOREIGN_KEY: &str = "23503";
+const UNIQUE: &str = "23505";
+const CHECK: &str = "23514";
+
+/// SQLSTATEs after which the same statement may succeed.
+fn transient(code: &str) -> bool {
+    // Classes: 08 connection, 40 serialization and deadlock, 53 resources (disk full, too many connections).
+    let class = ["08", "40", "53"].iter().any(|class| code.starts_with(class));
+    // Idle in a transaction for too long, lock not available, statement timed out, shutdown, crash, start-up.
+    class || ["25P03", "55P03", "57014", "57P01", "57P02", "57P03"].contains(&code)
+}
+
+/// The field and the limit behind a check constraint of the schema. The other checks are on words that only this crate
+/// writes.
 fn limit_of(constraint: &str) -> Option<(&'static str, &'static str)> {
     Some(match constraint {
         "organisations_name_check" => ("name", "1 to 200 characters"),
@@ -109,9 +156,13 @@ fn limit_of(constraint: &str) -> Option<(&'static str, &'static str)> {
         }
         "rooms_title_check" => ("title", "1 to 200 characters"),
         "rooms_capacity_check" => ("capacity", "2 to 500 participants"),
-        "rooms_check" => ("ends_at", "after starts_at"),
+        "rooms_ends_after_start_check" => ("ends_at", "after starts_at"),
         "participants_name_check" => ("name", "1 to 100 characters"),
+        "segments_start_ms_check" => ("start_ms", "0 or more"),
+        "segments_ends_after_start_check" => ("end_ms", "start_ms or more"),
+        "usage_events_quantity_check" => ("quantity", "a finite number that is not negative"),
         "documents_title_check" => ("title", "1 to 300 characters"),
+        "documents_content_check" => ("file", "at most 64 MiB"),
         _ => return None,
     })
 }
@@ -123,8 +174,14 @@ mod tests {
     #[test]
     fn a_cut_connection_is_worth_another_try_and_a_missing_column_is_not() {
         assert!(StoreError::from(sqlx::Error::PoolTimedOut).is_transient());
-        assert!(transient("57P01") && transient("53100") && transient("40001"));
-        assert!(!transient("42703") && !transient("23505"));
+        for code in [
+            "57P01", "57P03", "53100", "40001", "40P01", "55P03", "57014", "25P03", "08006",
+        ] {
+            assert!(transient(code), "{code}");
+        }
+        for code in ["42703", "23505", "22P02", "57P04", "54000"] {
+            assert!(!transient(code), "{code}");
+        }
         assert!(!StoreError::from(sqlx::Error::RowNotFound).is_transient());
     }
 }

@@ -5,12 +5,12 @@ use serde_json::Value;
 use sqlx::PgConnection;
 use uuid::Uuid;
 
-use crate::{Result, Store, fence};
+use crate::{Result, Store, fence, lock_room, storable, storable_json};
 
 /// One event of a room.
 #[derive(Clone, Debug, PartialEq, sqlx::FromRow)]
 pub struct RoomEvent {
-    /// Grows with time; the cursor of the next page.
+    /// Grows in the order in which a room's events became visible: a reader that goes on after the last one misses none.
     pub id: i64,
     /// The agent session it belongs to, if any.
     pub epoch: Option<i64>,
@@ -22,6 +22,7 @@ pub struct RoomEvent {
     pub at: DateTime<Utc>,
 }
 
+/// Writes an event. The caller holds the room's lock.
 pub(crate) async fn insert(
     connection: &mut PgConnection,
     organisation: Uuid,
@@ -36,8 +37,8 @@ pub(crate) async fn insert(
     .bind(organisation)
     .bind(room)
     .bind(epoch)
-    .bind(kind)
-    .bind(data)
+    .bind(storable(kind))
+    .bind(storable_json(data))
     .execute(connection)
     .await?;
     Ok(())
@@ -60,31 +61,12 @@ impl Store {
         match epoch {
             Some(epoch) => fence(&mut transaction, organisation, room, epoch).await?,
             None => {
-                let known: Option<i32> =
-                    sqlx::query_scalar("SELECT 1 FROM rooms WHERE id = $1 AND organisation_id = $2")
-                        .bind(room)
-                        .bind(organisation)
-                        .fetch_optional(&mut *transaction)
-                        .await?;
-                known.ok_or(crate::StoreError::NotFound { what: "room" })?;
+                lock_room(&mut transaction, organisation, room).await?;
             }
         }
         insert(&mut transaction, organisation, room, epoch, kind, data).await?;
         transaction.commit().await?;
         Ok(())
-    }
-
-    /// The organisation of a LiveKit room and its id, for webhooks, which know only LiveKit's name.
-    ///
-    /// # Errors
-    /// The database is away.
-    pub async fn room_by_livekit_name(&self, livekit_room: &str) -> Result<Option<(Uuid, Uuid)>> {
-        Ok(
-            sqlx::query_as("SELECT organisation_id, id FROM rooms WHERE livekit_room = $1")
-                .bind(livekit_room)
-                .fetch_optional(&self.pool)
-                .await?,
-        )
     }
 
     /// Events after an id (0 for all), in order, at most `limit`.

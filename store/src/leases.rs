@@ -4,9 +4,11 @@
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
+use serde_json::json;
+use sqlx::PgConnection;
 use uuid::Uuid;
 
-use crate::{Result, RoomStatus, Store, StoreError};
+use crate::{Result, RoomStatus, Store, StoreError, events, lock_room, storable};
 
 /// Where an agent session stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, sqlx::Type)]
@@ -57,23 +59,6 @@ pub struct AgentSession {
     pub end_reason: Option<String>,
 }
 
-/// A room that should have an agent now and has none alive, or whose agent has not come yet.
-#[derive(Clone, Debug, PartialEq, Eq, sqlx::FromRow)]
-pub struct DueRoom {
-    /// The room.
-    pub room: Uuid,
-    /// Whose it is.
-    pub organisation: Uuid,
-    /// The name of the LiveKit room.
-    pub livekit_room: String,
-    /// How many people may come.
-    pub capacity: i32,
-    /// When the meeting ends at the latest.
-    pub ends_at: DateTime<Utc>,
-    /// The newest epoch handed out; 0 before the first.
-    pub epoch: i64,
-}
-
 /// A held room.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Lease {
@@ -85,66 +70,32 @@ pub struct Lease {
     pub meeting_ms: i64,
 }
 
-/// How long a lease of `duration` is in Postgres' terms.
-fn milliseconds(duration: Duration) -> f64 {
-    duration.as_secs_f64() * 1000.0
+/// Closes a session whose lease ran out. The caller holds the room's and the session's lock.
+async fn expire(
+    connection: &mut PgConnection,
+    organisation: Uuid,
+    room: Uuid,
+    epoch: i64,
+    session: Uuid,
+) -> Result<()> {
+    sqlx::query(
+        "UPDATE agent_sessions SET status = 'expired', ended_at = now(), end_reason = 'lease ran out' WHERE id = $1",
+    )
+    .bind(session)
+    .execute(&mut *connection)
+    .await?;
+    events::insert(
+        connection,
+        organisation,
+        room,
+        Some(epoch),
+        "lease_expired",
+        json!({"epoch": epoch}),
+    )
+    .await
 }
 
 impl Store {
-    /// Rooms that begin within `lead` or run now, and have no session alive; the earliest first, at most `limit`.
-    ///
-    /// # Errors
-    /// The database is away.
-    pub async fn due_rooms(&self, lead: Duration, limit: i64) -> Result<Vec<DueRoom>> {
-        Ok(sqlx::query_as(
-            "SELECT r.id AS room, r.organisation_id AS organisation, r.livekit_room, r.capacity, r.ends_at, r.epoch
-             FROM rooms r
-             WHERE r.status IN ('scheduled', 'live')
-               AND r.starts_at - make_interval(secs => $1 / 1000.0) <= now() AND r.ends_at > now()
-               AND NOT EXISTS (
-                   SELECT FROM agent_sessions s
-                   WHERE s.room_id = r.id AND s.status IN ('dispatched', 'running') AND s.lease_expires_at > now())
-             ORDER BY r.starts_at, r.id LIMIT $2",
-        )
-        .bind(milliseconds(lead))
-        .bind(limit)
-        .fetch_all(&self.pool)
-        .await?)
-    }
-
-    /// When the reconciler has to look again at the latest, in milliseconds from now: the next room that comes within
-    /// `lead`, the next lease that runs out, the next meeting that ends. `None` when nothing is ahead.
-    ///
-    /// # Errors
-    /// The database is away.
-    pub async fn next_change_ms(&self, lead: Duration) -> Result<Option<i64>> {
-        let seconds: Option<f64> = sqlx::query_scalar(
-            "SELECT extract(epoch FROM min(at) - now())::double precision FROM (
-                 SELECT starts_at - make_interval(secs => $1 / 1000.0) AS at FROM rooms WHERE status = 'scheduled'
-                 UNION ALL SELECT ends_at FROM rooms WHERE status IN ('scheduled', 'live')
-                 UNION ALL SELECT lease_expires_at FROM agent_sessions WHERE status IN ('dispatched', 'running')
-             ) AS changes WHERE at > now()",
-        )
-        .bind(milliseconds(lead))
-        .fetch_one(&self.pool)
-        .await?;
-        Ok(seconds.map(|seconds| (seconds * 1000.0).ceil() as i64))
-    }
-
-    /// Rooms whose meeting is past its end and still open.
-    ///
-    /// # Errors
-    /// The database is away.
-    pub async fn rooms_past_end(&self, limit: i64) -> Result<Vec<DueRoom>> {
-        Ok(sqlx::query_as(
-            "SELECT id AS room, organisation_id AS organisation, livekit_room, capacity, ends_at, epoch
-             FROM rooms WHERE status IN ('scheduled', 'live') AND ends_at <= now() ORDER BY ends_at LIMIT $1",
-        )
-        .bind(limit)
-        .fetch_all(&self.pool)
-        .await?)
-    }
-
     /// Hands out the next epoch: closes the session that ran out, raises the room's epoch and makes the new session's
     /// row, all or nothing. `None` when somebody else was first or the room needs no agent any more.
     ///
@@ -157,13 +108,12 @@ impl Store {
         grace: Duration,
     ) -> Result<Option<i64>> {
         let mut transaction = self.pool.begin().await?;
+        // The locks come first and the questions after them: a statement that waits for a lock still sees the other
+        // rows as they were before. The room's lock keeps out other dispatchers and whoever takes the lease ...
         let organisation: Option<Uuid> = sqlx::query_scalar(
-            "UPDATE rooms SET epoch = epoch + 1, updated_at = now()
-             WHERE id = $1 AND epoch = $2 AND status IN ('scheduled', 'live')
-               AND NOT EXISTS (
-                   SELECT FROM agent_sessions s
-                   WHERE s.room_id = rooms.id AND s.status IN ('dispatched', 'running') AND s.lease_expires_at > now())
-             RETURNING organisation_id",
+            "SELECT organisation_id FROM rooms
+             WHERE id = $1 AND epoch = $2 AND status IN ('scheduled', 'live') AND ends_at > now()
+             FOR NO KEY UPDATE",
         )
         .bind(room)
         .bind(expected_epoch)
@@ -172,39 +122,40 @@ impl Store {
         let Some(organisation) = organisation else {
             return Ok(None);
         };
-        let epoch = expected_epoch + 1;
-        let expired = sqlx::query(
-            "UPDATE agent_sessions SET status = 'expired', ended_at = now(), end_reason = 'lease ran out'
-             WHERE room_id = $1 AND status IN ('dispatched', 'running')",
+        // ... and the session's lock keeps out its renewals.
+        let open: Option<(Uuid, bool)> = sqlx::query_as(
+            "SELECT id, lease_expires_at > clock_timestamp() FROM agent_sessions
+             WHERE room_id = $1 AND epoch = $2 AND status IN ('dispatched', 'running') FOR UPDATE",
         )
         .bind(room)
-        .execute(&mut *transaction)
+        .bind(expected_epoch)
+        .fetch_optional(&mut *transaction)
         .await?;
-        if expired.rows_affected() > 0 {
-            let data = serde_json::json!({"epoch": expected_epoch});
-            crate::events::insert(
-                &mut transaction,
-                organisation,
-                room,
-                Some(expected_epoch),
-                "lease_expired",
-                data,
-            )
-            .await?;
+        if let Some((session, alive)) = open {
+            if alive {
+                return Ok(None);
+            }
+            expire(&mut transaction, organisation, room, expected_epoch, session).await?;
         }
+        let epoch = expected_epoch + 1;
+        sqlx::query("UPDATE rooms SET epoch = $2, updated_at = now() WHERE id = $1")
+            .bind(room)
+            .bind(epoch)
+            .execute(&mut *transaction)
+            .await?;
         sqlx::query(
             "INSERT INTO agent_sessions (id, organisation_id, room_id, epoch, status, lease_expires_at)
-             VALUES ($1, $2, $3, $4, 'dispatched', now() + make_interval(secs => $5 / 1000.0))",
+             VALUES ($1, $2, $3, $4, 'dispatched', clock_timestamp() + make_interval(secs => $5))",
         )
         .bind(Uuid::now_v7())
         .bind(organisation)
         .bind(room)
         .bind(epoch)
-        .bind(milliseconds(grace))
+        .bind(grace.as_secs_f64())
         .execute(&mut *transaction)
         .await?;
-        let data = serde_json::json!({"epoch": epoch});
-        crate::events::insert(
+        let data = json!({"epoch": epoch});
+        events::insert(
             &mut transaction,
             organisation,
             room,
@@ -223,12 +174,13 @@ impl Store {
     /// A newer epoch was handed out, another worker holds this one, the room is over or cancelled, or the database is away.
     pub async fn take_lease(&self, room: Uuid, epoch: i64, worker: &str, lease: Duration) -> Result<Lease> {
         let mut transaction = self.pool.begin().await?;
-        let (organisation, current, status): (Uuid, i64, RoomStatus) =
-            sqlx::query_as("SELECT organisation_id, epoch, status FROM rooms WHERE id = $1 FOR UPDATE")
-                .bind(room)
-                .fetch_optional(&mut *transaction)
-                .await?
-                .ok_or(StoreError::NotFound { what: "room" })?;
+        let (organisation, current, status): (Uuid, i64, RoomStatus) = sqlx::query_as(
+            "SELECT organisation_id, epoch, status FROM rooms WHERE id = $1 FOR NO KEY UPDATE",
+        )
+        .bind(room)
+        .fetch_optional(&mut *transaction)
+        .await?
+        .ok_or(StoreError::NotFound { what: "room" })?;
         if current != epoch {
             return Err(StoreError::Fenced { room, epoch, current });
         }
@@ -240,7 +192,7 @@ impl Store {
         let taken: Option<(Uuid, bool)> = sqlx::query_as(
             "UPDATE agent_sessions s
              SET status = 'running', worker = $3, joined_at = COALESCE(s.joined_at, now()),
-                 lease_expires_at = now() + make_interval(secs => $4 / 1000.0)
+                 lease_expires_at = clock_timestamp() + make_interval(secs => $4)
              FROM (SELECT id, joined_at IS NULL AS first FROM agent_sessions WHERE room_id = $1 AND epoch = $2) AS before
              WHERE s.id = before.id
                AND (s.status = 'dispatched' OR (s.status = 'running' AND s.worker = $3))
@@ -248,8 +200,8 @@ impl Store {
         )
         .bind(room)
         .bind(epoch)
-        .bind(worker)
-        .bind(milliseconds(lease))
+        .bind(storable(worker))
+        .bind(lease.as_secs_f64())
         .fetch_optional(&mut *transaction)
         .await?;
         let Some((session, first)) = taken else {
@@ -258,16 +210,16 @@ impl Store {
             });
         };
         let (clock_origin, meeting_ms): (DateTime<Utc>, f64) = sqlx::query_as(
-            "UPDATE rooms SET status = 'live', clock_origin = COALESCE(clock_origin, now()), updated_at = now()
+            "UPDATE rooms SET status = 'live', clock_origin = COALESCE(clock_origin, clock_timestamp()), updated_at = now()
              WHERE id = $1
-             RETURNING clock_origin, (extract(epoch FROM now() - clock_origin) * 1000)::double precision",
+             RETURNING clock_origin, (extract(epoch FROM clock_timestamp() - clock_origin) * 1000)::double precision",
         )
         .bind(room)
         .fetch_one(&mut *transaction)
         .await?;
         if first {
-            let data = serde_json::json!({"epoch": epoch, "worker": worker});
-            crate::events::insert(
+            let data = json!({"epoch": epoch, "worker": worker});
+            events::insert(
                 &mut transaction,
                 organisation,
                 room,
@@ -289,19 +241,28 @@ impl Store {
     /// can have written.
     ///
     /// # Errors
-    /// A newer epoch was handed out, the session is over, or the database is away.
+    /// A newer epoch was handed out, the session is over, or the database is away. When the meeting is over or cancelled
+    /// the lease is renewed all the same, so that the agent can finish its writing, and the answer is a conflict.
     pub async fn renew_lease(&self, room: Uuid, epoch: i64, lease: Duration) -> Result<()> {
-        let renewed = sqlx::query(
-            "UPDATE agent_sessions SET lease_expires_at = now() + make_interval(secs => $3 / 1000.0)
-             WHERE room_id = $1 AND epoch = $2 AND status = 'running'",
+        let renewed: Option<RoomStatus> = sqlx::query_scalar(
+            "UPDATE agent_sessions s SET lease_expires_at = clock_timestamp() + make_interval(secs => $3)
+             FROM rooms r
+             WHERE s.room_id = $1 AND s.epoch = $2 AND s.status = 'running' AND r.id = s.room_id
+             RETURNING r.status",
         )
         .bind(room)
         .bind(epoch)
-        .bind(milliseconds(lease))
-        .execute(&self.pool)
+        .bind(lease.as_secs_f64())
+        .fetch_optional(&self.pool)
         .await?;
-        if renewed.rows_affected() == 1 {
-            return Ok(());
+        match renewed {
+            Some(RoomStatus::Scheduled | RoomStatus::Live) => return Ok(()),
+            Some(RoomStatus::Ended | RoomStatus::Cancelled) => {
+                return Err(StoreError::Conflict {
+                    what: "the meeting is over or cancelled",
+                });
+            }
+            None => {}
         }
         let current: Option<i64> = sqlx::query_scalar("SELECT epoch FROM rooms WHERE id = $1")
             .bind(room)
@@ -319,22 +280,22 @@ impl Store {
     /// Gives the room back. Releasing twice, or after having been fenced, changes nothing.
     ///
     /// # Errors
-    /// The database is away.
+    /// There is no such room there, or the database is away.
     pub async fn release(&self, organisation: Uuid, room: Uuid, epoch: i64, reason: &str) -> Result<()> {
         let mut transaction = self.pool.begin().await?;
+        lock_room(&mut transaction, organisation, room).await?;
         let released = sqlx::query(
-            "UPDATE agent_sessions SET status = 'ended', ended_at = now(), end_reason = $4
-             WHERE organisation_id = $1 AND room_id = $2 AND epoch = $3 AND status = 'running'",
+            "UPDATE agent_sessions SET status = 'ended', ended_at = now(), end_reason = $3
+             WHERE room_id = $1 AND epoch = $2 AND status = 'running'",
         )
-        .bind(organisation)
         .bind(room)
         .bind(epoch)
-        .bind(reason)
+        .bind(storable(reason))
         .execute(&mut *transaction)
         .await?;
         if released.rows_affected() == 1 {
-            let data = serde_json::json!({"epoch": epoch, "reason": reason});
-            crate::events::insert(
+            let data = json!({"epoch": epoch, "reason": reason});
+            events::insert(
                 &mut transaction,
                 organisation,
                 room,
@@ -346,6 +307,29 @@ impl Store {
         }
         transaction.commit().await?;
         Ok(())
+    }
+
+    /// Closes sessions whose lease ran out in rooms that are over or cancelled, at most `limit`, and returns how many:
+    /// no newer epoch will come to do it.
+    ///
+    /// # Errors
+    /// The database is away.
+    pub async fn expire_sessions(&self, limit: i64) -> Result<u64> {
+        let mut transaction = self.pool.begin().await?;
+        let lapsed: Vec<(Uuid, Uuid, i64, Uuid)> = sqlx::query_as(
+            "SELECT s.organisation_id, s.room_id, s.epoch, s.id FROM agent_sessions s JOIN rooms r ON r.id = s.room_id
+             WHERE s.status IN ('dispatched', 'running') AND s.lease_expires_at <= now()
+               AND r.status IN ('ended', 'cancelled')
+             ORDER BY s.lease_expires_at LIMIT $1 FOR NO KEY UPDATE OF r, s SKIP LOCKED",
+        )
+        .bind(limit)
+        .fetch_all(&mut *transaction)
+        .await?;
+        for (organisation, room, epoch, session) in &lapsed {
+            expire(&mut transaction, *organisation, *room, *epoch, *session).await?;
+        }
+        transaction.commit().await?;
+        Ok(lapsed.len() as u64)
     }
 
     /// Every session of a room, the oldest first.

@@ -58,7 +58,7 @@ impl Store {
     ) -> Result<Participant> {
         let mut transaction = self.pool.begin().await?;
         let (capacity, status): (i32, RoomStatus) = sqlx::query_as(
-            "SELECT capacity, status FROM rooms WHERE organisation_id = $1 AND id = $2 FOR UPDATE",
+            "SELECT capacity, status FROM rooms WHERE organisation_id = $1 AND id = $2 FOR NO KEY UPDATE",
         )
         .bind(organisation)
         .bind(room)
@@ -124,5 +124,25 @@ impl Store {
             .fetch_optional(&self.pool)
             .await?
             .ok_or(StoreError::NotFound { what: "participant" })
+    }
+
+    /// Who speaks under an identity in LiveKit, if it is somebody who was invited.
+    ///
+    /// # Errors
+    /// The database is away.
+    pub async fn participant_by_identity(
+        &self,
+        organisation: Uuid,
+        room: Uuid,
+        identity: &str,
+    ) -> Result<Option<Participant>> {
+        Ok(sqlx::query_as(
+            "SELECT * FROM participants WHERE organisation_id = $1 AND room_id = $2 AND identity = $3",
+        )
+        .bind(organisation)
+        .bind(room)
+        .bind(storable(identity))
+        .fetch_optional(&self.pool)
+        .await?)
     }
 }

@@ -3,12 +3,16 @@
 use pgvector::Vector;
 use uuid::Uuid;
 
-use crate::{Result, Store, storable};
+use crate::{Result, Store, StoreError, storable};
 
+/// The length of an embedding (all-MiniLM-L6-v2).
+pub const EMBEDDING_DIMENSIONS: usize = 384;
 /// Up to this many passages an exact scan is faster and better than the graph index (docs/figures.md).
 const EXACT_LIMIT: i64 = 10_000;
 /// Candidates from each of the two searches.
 const CANDIDATES: i64 = 40;
+/// Of a longer question the words behind this are not looked for.
+const QUESTION_BYTES: usize = 4_000;
 
 /// A passage that may bear an answer.
 #[derive(Clone, Debug, PartialEq, sqlx::FromRow)]
@@ -31,11 +35,26 @@ pub struct FoundPassage {
     pub score: f64,
 }
 
+/// An embedding as the index takes it: a direction, so neither too long, nor zero, nor with a number that is none.
+pub(crate) fn checked(embedding: &[f32]) -> Result<Vector> {
+    let right_length = embedding.len() == EMBEDDING_DIMENSIONS;
+    let direction =
+        embedding.iter().all(|number| number.is_finite()) && embedding.iter().any(|number| *number != 0.0);
+    if right_length && direction {
+        Ok(Vector::from(embedding.to_vec()))
+    } else {
+        Err(StoreError::Invalid {
+            field: "embedding",
+            limit: format!("{EMBEDDING_DIMENSIONS} finite numbers that are not all zero"),
+        })
+    }
+}
+
 impl Store {
     /// The passages nearest to a question by meaning and by words, at most `limit`, the best first.
     ///
     /// # Errors
-    /// The embedding has not 384 numbers, or the database is away.
+    /// The embedding is no direction in 384 dimensions, or the database is away.
     pub async fn search(
         &self,
         organisation: Uuid,
@@ -43,12 +62,8 @@ impl Store {
         embedding: &[f32],
         limit: i64,
     ) -> Result<Vec<FoundPassage>> {
-        if embedding.len() != 384 {
-            return Err(crate::StoreError::Invalid {
-                field: "embedding",
-                limit: "384 numbers".into(),
-            });
-        }
+        let embedding = checked(embedding)?;
+        let question = &question[..question.floor_char_boundary(QUESTION_BYTES)];
         let passages: i64 = sqlx::query_scalar(
             "SELECT count(*) FROM (SELECT FROM passages WHERE organisation_id = $1 LIMIT $2) AS some",
         )
@@ -64,12 +79,12 @@ impl Store {
         };
         let statement = format!(
             "WITH question AS (
-                 -- Any of the words may match: a question has words that no passage has.
-                 SELECT CASE WHEN strip(to_tsvector('english', $3))::text = '' THEN NULL::tsquery ELSE
-                     (SELECT string_agg(quote_literal(lexeme), ' | ') FROM unnest(to_tsvector('english', $3)))::tsquery
-                 END AS words),
+                 -- Any of the words may match: a question has words that no passage has. Each is quoted as the syntax of
+                 -- tsquery wants it, so none is an operator. No words: null, which matches nothing.
+                 SELECT string_agg('''' || replace(replace(lexeme, '\\', '\\\\'), '''', '''''') || '''', ' | ')::tsquery AS words
+                 FROM unnest(to_tsvector('english', $3))),
              by_vector AS (
-                 SELECT id, row_number() OVER (ORDER BY distance) AS rank FROM (
+                 SELECT id, row_number() OVER (ORDER BY distance, id) AS rank FROM (
                      SELECT id, {nearest} AS distance FROM passages WHERE organisation_id = $1
                      ORDER BY {nearest} LIMIT {CANDIDATES}) AS near),
              by_words AS (
@@ -83,11 +98,11 @@ impl Store {
              FROM by_vector v FULL JOIN by_words w USING (id)
              JOIN passages p USING (id) JOIN documents d ON d.id = p.document_id
              WHERE p.organisation_id = $1
-             ORDER BY score DESC, distance LIMIT $4"
+             ORDER BY score DESC, distance, p.id LIMIT $4"
         );
         Ok(sqlx::query_as(sqlx::AssertSqlSafe(statement))
             .bind(organisation)
-            .bind(Vector::from(embedding.to_vec()))
+            .bind(embedding)
             .bind(storable(question))
             .bind(limit)
             .fetch_all(&self.pool)

@@ -154,13 +154,14 @@ impl Store {
     /// It does not exist there, is over already, or the database is away.
     pub async fn cancel_room(&self, organisation: Uuid, id: Uuid) -> Result<Room> {
         let mut transaction = self.pool.begin().await?;
-        let before: RoomStatus =
-            sqlx::query_scalar("SELECT status FROM rooms WHERE organisation_id = $1 AND id = $2 FOR UPDATE")
-                .bind(organisation)
-                .bind(id)
-                .fetch_optional(&mut *transaction)
-                .await?
-                .ok_or(StoreError::NotFound { what: "room" })?;
+        let before: RoomStatus = sqlx::query_scalar(
+            "SELECT status FROM rooms WHERE organisation_id = $1 AND id = $2 FOR NO KEY UPDATE",
+        )
+        .bind(organisation)
+        .bind(id)
+        .fetch_optional(&mut *transaction)
+        .await?
+        .ok_or(StoreError::NotFound { what: "room" })?;
         if before == RoomStatus::Ended {
             return Err(StoreError::Conflict {
                 what: "the meeting is over",
@@ -187,7 +188,7 @@ impl Store {
         Ok(room)
     }
 
-    /// The room of a dispatch. The one read without an organisation: the dispatch itself names the room.
+    /// The room of a dispatch. Without an organisation, because the dispatch itself names the room.
     ///
     /// # Errors
     /// It does not exist, a newer epoch was handed out, or the database is away.
@@ -206,6 +207,19 @@ impl Store {
         }
         let organisation = self.organisation(room.organisation_id).await?;
         Ok(RoomForAgent { room, organisation })
+    }
+
+    /// The organisation of a LiveKit room and its id, for webhooks, which know only LiveKit's name.
+    ///
+    /// # Errors
+    /// The database is away.
+    pub async fn room_by_livekit_name(&self, livekit_room: &str) -> Result<Option<(Uuid, Uuid)>> {
+        Ok(
+            sqlx::query_as("SELECT organisation_id, id FROM rooms WHERE livekit_room = $1")
+                .bind(livekit_room)
+                .fetch_optional(&self.pool)
+                .await?,
+        )
     }
 
     /// Marks a room as over. Ending twice is the same as once; a cancelled room stays cancelled.

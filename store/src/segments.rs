@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use sqlx::types::Json;
 use uuid::Uuid;
 
-use crate::{Result, Store, StoreError, storable};
+use crate::{Result, Store, StoreError, lock_room, storable};
 
 /// One recognised word.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -69,13 +69,27 @@ pub struct NewSegment {
     pub engine: String,
 }
 
+/// Words as they can be stored and read again. JSON has neither NaN nor infinity.
+fn storable_words(words: &[Word]) -> Vec<Word> {
+    let word = |word: &Word| Word {
+        text: storable(&word.text),
+        confidence: if word.confidence.is_finite() {
+            word.confidence
+        } else {
+            0.0
+        },
+        ..word.clone()
+    };
+    words.iter().map(word).collect()
+}
+
 impl Store {
     /// Appends a final and returns its sequence number. One transaction takes the number under the room's lock, checks
     /// the epoch and inserts, so numbers have no gap and an old session cannot write. A segment that was stored already
     /// (its answer got lost) returns its number again.
     ///
     /// # Errors
-    /// A newer epoch was handed out, or the database is away.
+    /// A newer epoch was handed out, the times are not in order, there is no such room there, or the database is away.
     pub async fn append_segment(
         &self,
         organisation: Uuid,
@@ -84,14 +98,7 @@ impl Store {
         new: &NewSegment,
     ) -> Result<i64> {
         let mut transaction = self.pool.begin().await?;
-        let position: Option<(i64, i64)> = sqlx::query_as(
-            "SELECT epoch, last_sequence FROM rooms WHERE id = $1 AND organisation_id = $2 FOR UPDATE",
-        )
-        .bind(room)
-        .bind(organisation)
-        .fetch_optional(&mut *transaction)
-        .await?;
-        let (current, last) = position.ok_or(StoreError::NotFound { what: "room" })?;
+        let current = lock_room(&mut transaction, organisation, room).await?;
         let stored: Option<i64> =
             sqlx::query_scalar("SELECT sequence FROM segments WHERE id = $1 AND room_id = $2")
                 .bind(new.id)
@@ -104,12 +111,12 @@ impl Store {
         if current != epoch {
             return Err(StoreError::Fenced { room, epoch, current });
         }
-        let sequence = last + 1;
-        sqlx::query("UPDATE rooms SET last_sequence = $2 WHERE id = $1")
-            .bind(room)
-            .bind(sequence)
-            .execute(&mut *transaction)
-            .await?;
+        let sequence: i64 = sqlx::query_scalar(
+            "UPDATE rooms SET last_sequence = last_sequence + 1 WHERE id = $1 RETURNING last_sequence",
+        )
+        .bind(room)
+        .fetch_one(&mut *transaction)
+        .await?;
         sqlx::query(
             "INSERT INTO segments (id, organisation_id, room_id, sequence, epoch, identity, speaker_name, track_id,
                                    start_ms, end_ms, text, words, engine)
@@ -126,8 +133,8 @@ impl Store {
         .bind(new.start_ms)
         .bind(new.end_ms)
         .bind(storable(&new.text))
-        .bind(Json(&new.words))
-        .bind(&new.engine)
+        .bind(Json(storable_words(&new.words)))
+        .bind(storable(&new.engine))
         .execute(&mut *transaction)
         .await?;
         crate::captions::notify_final(&mut transaction, room, sequence, new.id).await?;

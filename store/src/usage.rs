@@ -2,7 +2,7 @@
 
 use uuid::Uuid;
 
-use crate::{Result, Store, fence};
+use crate::{Result, Store, fence, storable};
 
 /// One measured quantity.
 #[derive(Clone, Debug, PartialEq)]
@@ -13,7 +13,7 @@ pub struct NewUsage {
     pub kind: String,
     /// `seconds`, `tokens`, `count`.
     pub unit: String,
-    /// Not negative.
+    /// Finite and not negative.
     pub quantity: f64,
     /// The recogniser or model; empty where there is none.
     pub engine: String,
@@ -36,7 +36,7 @@ impl Store {
     /// Writes quantities of a session, all or nothing.
     ///
     /// # Errors
-    /// A newer epoch was handed out, or the database is away.
+    /// A newer epoch was handed out, a quantity is negative or not a number, or the database is away.
     pub async fn record_usage(
         &self,
         organisation: Uuid,
@@ -55,10 +55,10 @@ impl Store {
             .bind(organisation)
             .bind(room)
             .bind(epoch)
-            .bind(&item.kind)
-            .bind(&item.unit)
+            .bind(storable(&item.kind))
+            .bind(storable(&item.unit))
             .bind(item.quantity)
-            .bind(&item.engine)
+            .bind(storable(&item.engine))
             .execute(&mut *transaction)
             .await?;
         }
@@ -73,7 +73,7 @@ impl Store {
     pub async fn usage(&self, organisation: Uuid, room: Uuid) -> Result<Vec<Usage>> {
         Ok(sqlx::query_as(
             "SELECT kind, unit, sum(quantity) AS quantity, engine FROM usage_events
-             WHERE organisation_id = $1 AND room_id = $2 GROUP BY kind, unit, engine ORDER BY kind, engine",
+             WHERE organisation_id = $1 AND room_id = $2 GROUP BY kind, unit, engine ORDER BY kind, unit, engine",
         )
         .bind(organisation)
         .bind(room)

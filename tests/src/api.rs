@@ -16,12 +16,19 @@ pub struct Api {
 impl Api {
     /// A client for the dispatcher at `base` (`http://host:port`).
     pub fn new(base: impl Into<String>, key: impl Into<String>) -> Self {
-        Self { http: reqwest::Client::new(), base: base.into(), key: key.into() }
+        Self {
+            http: reqwest::Client::new(),
+            base: base.into(),
+            key: key.into(),
+        }
     }
 
     /// A request without the key, to see it refused.
     pub fn anonymous(&self) -> Self {
-        Self { key: String::new(), ..self.clone() }
+        Self {
+            key: String::new(),
+            ..self.clone()
+        }
     }
 
     /// The status and the JSON body of a GET.
@@ -29,7 +36,10 @@ impl Api {
     /// # Errors
     /// No answer, or one that is not JSON.
     pub async fn get_any(&self, path: &str) -> Result<(u16, Value)> {
-        let request = self.http.get(format!("{}{path}", self.base)).bearer_auth(&self.key);
+        let request = self
+            .http
+            .get(format!("{}{path}", self.base))
+            .bearer_auth(&self.key);
         answer(request).await.with_context(|| format!("GET {path}"))
     }
 
@@ -38,7 +48,11 @@ impl Api {
     /// # Errors
     /// No answer, or one that is not JSON.
     pub async fn post_any(&self, path: &str, body: &Value) -> Result<(u16, Value)> {
-        let request = self.http.post(format!("{}{path}", self.base)).bearer_auth(&self.key).json(body);
+        let request = self
+            .http
+            .post(format!("{}{path}", self.base))
+            .bearer_auth(&self.key)
+            .json(body);
         answer(request).await.with_context(|| format!("POST {path}"))
     }
 
@@ -62,7 +76,12 @@ impl Api {
     ///
     /// # Errors
     /// No answer, or one that is not JSON.
-    pub async fn upload_any(&self, organisation: &str, file_name: &str, content: Vec<u8>) -> Result<(u16, Value)> {
+    pub async fn upload_any(
+        &self,
+        organisation: &str,
+        file_name: &str,
+        content: Vec<u8>,
+    ) -> Result<(u16, Value)> {
         let part = reqwest::multipart::Part::bytes(content).file_name(file_name.to_owned());
         let form = reqwest::multipart::Form::new().part("file", part);
         let request = self
@@ -78,7 +97,12 @@ impl Api {
     /// # Errors
     /// The API refuses.
     pub async fn organisation(&self, name: &str) -> Result<String> {
-        let made = self.post("/v1/organisations", &json!({"name": name, "assistant_name": "Robin"})).await?;
+        let made = self
+            .post(
+                "/v1/organisations",
+                &json!({"name": name, "assistant_name": "Robin"}),
+            )
+            .await?;
         id(&made)
     }
 
@@ -89,21 +113,36 @@ impl Api {
     pub async fn room_due_now(&self, organisation: &str, title: &str) -> Result<Value> {
         let starts_at = chrono::Utc::now().to_rfc3339_opts(chrono::SecondsFormat::Millis, true);
         let body = json!({"title": title, "starts_at": starts_at});
-        self.post(&format!("/v1/organisations/{organisation}/rooms"), &body).await
+        self.post(&format!("/v1/organisations/{organisation}/rooms"), &body)
+            .await
     }
 
     /// Adds a participant and gets a token; returns identity, LiveKit's address and the token.
     ///
     /// # Errors
     /// The API refuses.
-    pub async fn invite(&self, organisation: &str, room: &str, name: &str) -> Result<(String, String, String)> {
+    pub async fn invite(
+        &self,
+        organisation: &str,
+        room: &str,
+        name: &str,
+    ) -> Result<(String, String, String)> {
         let base = format!("/v1/organisations/{organisation}/rooms/{room}/participants");
         let made = self.post(&base, &json!({"name": name, "kind": "client"})).await?;
-        let token = self.post(&format!("{base}/{}/token", id(&made)?), &json!({})).await?;
+        let token = self
+            .post(&format!("{base}/{}/token", id(&made)?), &json!({}))
+            .await?;
         let text = |value: &Value, field: &str| {
-            value[field].as_str().map(str::to_owned).with_context(|| format!("no {field} in the answer"))
+            value[field]
+                .as_str()
+                .map(str::to_owned)
+                .with_context(|| format!("no {field} in the answer"))
         };
-        Ok((text(&made, "identity")?, text(&token, "livekit_url")?, text(&token, "token")?))
+        Ok((
+            text(&made, "identity")?,
+            text(&token, "livekit_url")?,
+            text(&token, "token")?,
+        ))
     }
 
     /// All segments of a room so far.
@@ -113,14 +152,22 @@ impl Api {
     pub async fn segments(&self, organisation: &str, room: &str) -> Result<Vec<Value>> {
         let path = format!("/v1/organisations/{organisation}/rooms/{room}/transcript?limit=500");
         let transcript = self.get(&path).await?;
-        transcript["segments"].as_array().cloned().context("no segments in the transcript")
+        transcript["segments"]
+            .as_array()
+            .cloned()
+            .context("no segments in the transcript")
     }
 
     /// Asks again and again until `found` says yes; the last answer is in the error when time is up.
     ///
     /// # Errors
     /// `limit` passes first, or the API refuses.
-    pub async fn wait_for(&self, path: &str, limit: Duration, found: impl Fn(&Value) -> bool) -> Result<Value> {
+    pub async fn wait_for(
+        &self,
+        path: &str,
+        limit: Duration,
+        found: impl Fn(&Value) -> bool,
+    ) -> Result<Value> {
         let begun = Instant::now();
         loop {
             let body = self.get(path).await?;
@@ -140,14 +187,21 @@ impl Api {
 /// # Errors
 /// There is none.
 pub fn id(value: &Value) -> Result<String> {
-    value["id"].as_str().map(str::to_owned).with_context(|| format!("no id in {value}"))
+    value["id"]
+        .as_str()
+        .map(str::to_owned)
+        .with_context(|| format!("no id in {value}"))
 }
 
 async fn answer(request: reqwest::RequestBuilder) -> Result<(u16, Value)> {
     let response = request.timeout(Duration::from_secs(30)).send().await?;
     let status = response.status().as_u16();
     let body = response.bytes().await?;
-    let json = if body.is_empty() { Value::Null } else { serde_json::from_slice(&body).context("not JSON")? };
+    let json = if body.is_empty() {
+        Value::Null
+    } else {
+        serde_json::from_slice(&body).context("not JSON")?
+    };
     Ok((status, json))
 }
 

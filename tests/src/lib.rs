@@ -2,5 +2,6 @@
 //! `livekit` crate, and a client of the dispatcher's HTTP API. The servers themselves are started by `runner`.
 
 pub mod api;
+pub mod ears;
 pub mod participant;
 pub mod speech_file;

@@ -102,7 +102,9 @@ pub enum Heard {
 
 /// The wall clock in milliseconds since 1970.
 pub fn unix_ms() -> u64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_millis() as u64)
+    SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .map_or(0, |since| since.as_millis() as u64)
 }
 
 /// A participant in a room.
@@ -119,22 +121,41 @@ impl Participant {
     /// # Errors
     /// The server refuses the token or cannot be reached.
     pub async fn join(url: &str, token: &str) -> Result<(Self, mpsc::Receiver<Heard>)> {
-        let (room, events) = Room::connect(url, token, RoomOptions::default()).await.context("joining the room")?;
+        let (room, events) = Room::connect(url, token, RoomOptions::default())
+            .await
+            .context("joining the room")?;
         let (heard, receiver) = mpsc::channel(HEARD_LIMIT);
         tokio::spawn(report(events, heard.clone()));
         let identity = room.local_participant().identity().to_string();
         heard.send(Heard::Connected { identity }).await?;
         for (identity, _) in room.remote_participants() {
-            heard.send(Heard::ParticipantJoined { identity: identity.to_string(), at_unix_ms: unix_ms() }).await?;
+            heard
+                .send(Heard::ParticipantJoined {
+                    identity: identity.to_string(),
+                    at_unix_ms: unix_ms(),
+                })
+                .await?;
         }
         let source = NativeAudioSource::new(AudioSourceOptions::default(), SAMPLE_RATE_HZ, 1, QUEUE_MS);
         let track = LocalAudioTrack::create_audio_track("microphone", RtcAudioSource::Native(source.clone()));
-        let options = TrackPublishOptions { source: TrackSource::Microphone, red: false, ..Default::default() };
+        let options = TrackPublishOptions {
+            source: TrackSource::Microphone,
+            red: false,
+            ..Default::default()
+        };
         room.local_participant()
             .publish_track(LocalTrack::Audio(track.clone()), options)
             .await
             .context("publishing the microphone")?;
-        Ok((Self { room, source, track, heard }, receiver))
+        Ok((
+            Self {
+                room,
+                source,
+                track,
+                heard,
+            },
+            receiver,
+        ))
     }
 
     /// Own identity.
@@ -152,7 +173,12 @@ impl Participant {
     /// # Errors
     /// The connection is gone.
     pub async fn play(&self, name: &str, samples: &[i16]) -> Result<()> {
-        self.heard.send(Heard::Playing { file: name.to_owned(), at_unix_ms: unix_ms() }).await?;
+        self.heard
+            .send(Heard::Playing {
+                file: name.to_owned(),
+                at_unix_ms: unix_ms(),
+            })
+            .await?;
         for chunk in samples.chunks(FRAME_SAMPLES) {
             let mut data = chunk.to_vec();
             data.resize(FRAME_SAMPLES, 0);
@@ -162,9 +188,17 @@ impl Participant {
                 num_channels: 1,
                 samples_per_channel: FRAME_SAMPLES as u32,
             };
-            self.source.capture_frame(&frame).await.map_err(|error| anyhow::anyhow!("playing {name}: {error}"))?;
+            self.source
+                .capture_frame(&frame)
+                .await
+                .map_err(|error| anyhow::anyhow!("playing {name}: {error}"))?;
         }
-        self.heard.send(Heard::Played { file: name.to_owned(), at_unix_ms: unix_ms() }).await?;
+        self.heard
+            .send(Heard::Played {
+                file: name.to_owned(),
+                at_unix_ms: unix_ms(),
+            })
+            .await?;
         Ok(())
     }
 
@@ -173,14 +207,22 @@ impl Participant {
     /// # Errors
     /// The connection is gone.
     pub async fn say(&self, text: &str) -> Result<()> {
-        let options = SendTextOptions { topic: "lk.chat".to_owned(), ..Default::default() };
-        self.room.local_participant().send_text(text, options).await.context("sending a chat message")?;
+        let options = SendTextOptions::new_with_topic("lk.chat");
+        self.room
+            .local_participant()
+            .send_text(text, options)
+            .await
+            .context("sending a chat message")?;
         Ok(())
     }
 
     /// Mutes or unmutes the microphone.
     pub fn set_muted(&self, muted: bool) {
-        if muted { self.track.mute() } else { self.track.unmute() }
+        if muted {
+            self.track.mute()
+        } else {
+            self.track.unmute()
+        }
     }
 
     /// Leaves the room at once: what is still queued is not played.
@@ -199,12 +241,21 @@ async fn report(mut events: mpsc::UnboundedReceiver<RoomEvent>, heard: mpsc::Sen
         let at_unix_ms = unix_ms();
         let reports = match event {
             RoomEvent::ParticipantConnected(participant) => {
-                vec![Heard::ParticipantJoined { identity: participant.identity().to_string(), at_unix_ms }]
+                vec![Heard::ParticipantJoined {
+                    identity: participant.identity().to_string(),
+                    at_unix_ms,
+                }]
             }
             RoomEvent::ParticipantDisconnected(participant) => {
-                vec![Heard::ParticipantLeft { identity: participant.identity().to_string() }]
+                vec![Heard::ParticipantLeft {
+                    identity: participant.identity().to_string(),
+                }]
             }
-            RoomEvent::TranscriptionReceived { participant, track_publication, segments } => {
+            RoomEvent::TranscriptionReceived {
+                participant,
+                track_publication,
+                segments,
+            } => {
                 let speaker = participant.map(|p| p.identity().to_string()).unwrap_or_default();
                 let track = track_publication.map(|publication| publication.sid().to_string());
                 segments
@@ -220,12 +271,23 @@ async fn report(mut events: mpsc::UnboundedReceiver<RoomEvent>, heard: mpsc::Sen
                     })
                     .collect()
             }
-            RoomEvent::TextStreamOpened { reader, topic, participant_identity } => {
+            RoomEvent::TextStreamOpened {
+                reader,
+                topic,
+                participant_identity,
+            } => {
                 let Some(reader) = reader.take() else { continue };
-                tokio::spawn(read_stream(reader, topic, participant_identity.to_string(), heard.clone()));
+                tokio::spawn(read_stream(
+                    reader,
+                    topic,
+                    participant_identity.to_string(),
+                    heard.clone(),
+                ));
                 continue;
             }
-            RoomEvent::Disconnected { reason } => vec![Heard::Disconnected { reason: format!("{reason:?}") }],
+            RoomEvent::Disconnected { reason } => vec![Heard::Disconnected {
+                reason: format!("{reason:?}"),
+            }],
             _ => continue,
         };
         for report in reports {
@@ -236,17 +298,28 @@ async fn report(mut events: mpsc::UnboundedReceiver<RoomEvent>, heard: mpsc::Sen
     }
 }
 
-async fn read_stream(reader: livekit::TextStreamReader, topic: String, from: String, heard: mpsc::Sender<Heard>) {
+async fn read_stream(
+    reader: livekit::TextStreamReader,
+    topic: String,
+    from: String,
+    heard: mpsc::Sender<Heard>,
+) {
     let attributes = reader.info().attributes();
     let Ok(text) = reader.read_all().await else { return };
     let at_unix_ms = unix_ms();
     let report = match topic.as_str() {
-        "lk.chat" => Heard::Chat { from, text, at_unix_ms },
+        "lk.chat" => Heard::Chat {
+            from,
+            text,
+            at_unix_ms,
+        },
         "lk.transcription" => Heard::Caption {
             segment: attributes.get("lk.segment_id").cloned().unwrap_or_default(),
             speaker: from,
             text,
-            r#final: attributes.get("lk.transcription_final").is_some_and(|value| value == "true"),
+            r#final: attributes
+                .get("lk.transcription_final")
+                .is_some_and(|value| value == "true"),
             at_unix_ms,
             via: Via::TextStream,
             track: attributes.get("lk.transcribed_track_id").cloned(),

@@ -29,16 +29,21 @@ impl Brief {
             room_instructions: room.room.instructions.clone(),
         }
     }
+
+    /// The assistant's name.
+    pub fn assistant_name(&self) -> &str {
+        &self.assistant_name
+    }
 }
 
 /// Why a question was not looked up.
 #[derive(Debug, Error)]
 pub enum LookupError {
     /// The question could not be embedded.
-    #[error("embedding the question: {0}")]
+    #[error("embedding the question")]
     Embed(#[from] EmbedError),
     /// The documents could not be searched.
-    #[error("searching the documents: {0}")]
+    #[error("searching the documents")]
     Search(#[from] StoreError),
 }
 

@@ -6,7 +6,8 @@ use serde_json::json;
 use uuid::Uuid;
 
 use super::address::{Address, Name, QUESTION_MAX_CHARS};
-use super::core::{Output, Session};
+use super::core::Session;
+use super::io::Output;
 use super::outbox::Write;
 use super::reply;
 use super::track::Ear;
@@ -86,7 +87,7 @@ impl<E: Ear> Session<E> {
             }
             return;
         }
-        let id = self.ids.next();
+        let id = self.ids.fresh();
         let question = Question {
             id,
             asked_by: asked_by.to_owned(),

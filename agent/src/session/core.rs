@@ -5,19 +5,19 @@
 use std::collections::{BTreeMap, VecDeque};
 
 use serde_json::json;
-use speech::Hypothesis;
 use uuid::Uuid;
 
 use super::address::Name;
 use super::asking::Summons;
-use super::hearing::{FinalRequest, Recognise, RecogniseError};
+use super::hearing::FinalRequest;
 use super::ids::Ids;
+use super::io::{Ending, Input, Output, StoreFailure};
 use super::lease::Renewals;
 use super::order::Order;
 use super::outbox::{Outbox, Pressure, Write};
 use super::questions::Questions;
-use super::track::{Ear, Speaker, Track};
-use super::types::{AgentState, Answer, Caption, EndReason, EventRow, Line, Question, Segment};
+use super::track::{Ear, Track};
+use super::types::{AgentState, Caption, EndReason, EventRow, Line, Segment};
 use super::usage::Usage;
 
 /// A drain that takes longer gives up what is not stored. The worker waits a little longer than this.
@@ -30,172 +30,6 @@ const RELEASE_LIMIT_MS: u64 = 3_000;
 const LINES_MAX: usize = 12;
 /// Finals that wait for the recogniser before partials stop, and before audio does.
 const FINALS_PENDING: (usize, usize) = (16, 64);
-
-/// What happened.
-#[derive(Debug)]
-pub enum Input<E: Ear> {
-    /// Somebody is in the room.
-    ParticipantJoined {
-        /// Who.
-        identity: String,
-        /// Their name.
-        name: String,
-    },
-    /// Somebody is gone.
-    ParticipantLeft {
-        /// Who.
-        identity: String,
-    },
-    /// A track is heard from now on.
-    TrackStarted {
-        /// Its number, never used twice.
-        track: u64,
-        /// Whose it is.
-        speaker: Speaker,
-        /// What listens to it.
-        ear: E,
-    },
-    /// 16 kHz mono samples.
-    Audio {
-        /// The track.
-        track: u64,
-        /// The samples.
-        samples: Vec<i16>,
-    },
-    /// A track was muted or unmuted.
-    TrackMuted {
-        /// The track.
-        track: u64,
-        /// Which of the two.
-        muted: bool,
-    },
-    /// A track is gone; all of its audio was handed in before.
-    TrackEnded {
-        /// The track.
-        track: u64,
-    },
-    /// The recogniser answered.
-    Recognised {
-        /// Which request.
-        ticket: u64,
-        /// Its words.
-        result: Result<Hypothesis, RecogniseError>,
-    },
-    /// The database answered a write.
-    Stored {
-        /// Which write.
-        ticket: u64,
-        /// A segment's sequence number; nothing for other writes.
-        result: Result<Option<i64>, StoreFailure>,
-    },
-    /// The database answered a renewal.
-    Renewed(Result<(), StoreFailure>),
-    /// Somebody wrote into the chat.
-    Chat {
-        /// Who.
-        identity: String,
-        /// What.
-        text: String,
-    },
-    /// Somebody called the RPC `ask`.
-    Ask {
-        /// Who.
-        identity: String,
-        /// What.
-        text: String,
-        /// Under which number the reply is awaited.
-        reply: u64,
-    },
-    /// A question was looked up.
-    LookedUp {
-        /// Which.
-        id: Uuid,
-        /// The answer; `None`: the lookup failed.
-        answer: Option<Answer>,
-    },
-    /// An answer has reached the room, or never will.
-    Given,
-    /// End in order.
-    Drain(EndReason),
-    /// The lease was given back, or could not be.
-    Released,
-    /// Time passed.
-    Tick,
-}
-
-/// Why a write did not happen.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum StoreFailure {
-    /// A newer epoch exists.
-    Fenced,
-    /// The database is not there just now.
-    Away,
-    /// The database will never take it.
-    Refused,
-}
-
-/// What to do.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Output<A> {
-    /// Recognise an utterance.
-    Recognise(Recognise<A>),
-    /// Show a partial caption, in the room and on the live page.
-    Partial(Caption),
-    /// Publish a final caption; it is stored.
-    Final(Caption),
-    /// Write to the database.
-    Store {
-        /// The number to answer with.
-        ticket: u64,
-        /// What.
-        write: Write,
-    },
-    /// Renew the lease.
-    Renew,
-    /// Look a question up.
-    LookUp {
-        /// The question.
-        question: Question,
-        /// What was said last.
-        lines: Vec<Line>,
-    },
-    /// Write an answer into the chat.
-    Give {
-        /// The answer's id.
-        id: Uuid,
-        /// The answer.
-        answer: Answer,
-    },
-    /// Write something into the chat that is no answer.
-    Notice(&'static str),
-    /// Answer a private caller.
-    Reply {
-        /// The number that the call came with.
-        reply: u64,
-        /// The question's id and its answer, or what to say instead.
-        answer: Result<(Uuid, Answer), &'static str>,
-    },
-    /// Show the assistant's state.
-    State(AgentState),
-    /// Give the lease back.
-    Release(EndReason),
-    /// The session is over; nothing comes after this.
-    Finished(Ending),
-}
-
-/// How a session ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Ending {
-    /// In order.
-    Released(EndReason),
-    /// Another agent holds the room.
-    Fenced,
-    /// The drain took too long.
-    OutOfTime {
-        /// Finals that were not stored.
-        finals_lost: usize,
-    },
-}
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Phase {
@@ -216,6 +50,8 @@ enum Phase {
 #[derive(Debug)]
 pub struct Session<E: Ear> {
     pub(super) name: Name,
+    /// Names that recognisers would spell wrongly without a hint.
+    pub(super) vocabulary: String,
     pub(super) ids: Ids,
     pub(super) tracks: BTreeMap<u64, Track<E>>,
     pub(super) tickets: u64,
@@ -238,6 +74,7 @@ impl<E: Ear> Session<E> {
     pub fn new(assistant_name: &str, seed: u128, now_ms: u64) -> Self {
         Self {
             name: Name::new(assistant_name),
+            vocabulary: vocabulary(assistant_name),
             ids: Ids::new(seed),
             tracks: BTreeMap::new(),
             tickets: 0,
@@ -443,6 +280,17 @@ impl<E: Ear> Session<E> {
     }
 
     fn drain(&mut self, reason: EndReason, now_ms: u64) {
+        if let Phase::Draining {
+            reason: so_far,
+            answers_until_ms,
+            ..
+        } = &mut self.phase
+            && !reason.room_is_there()
+        {
+            // LiveKit takes the job back a moment before it says that the room is closed.
+            *so_far = reason;
+            *answers_until_ms = now_ms;
+        }
         if self.phase != Phase::Running {
             return;
         }
@@ -526,6 +374,16 @@ impl<E: Ear> Session<E> {
     }
 }
 
+/// Recognisers hear "Rapporteur" as "wrap or to work" unless the name was said before; so it was, as a call.
+fn vocabulary(assistant_name: &str) -> String {
+    let name = assistant_name.trim();
+    if name.is_empty() {
+        String::new()
+    } else {
+        format!("Hey {name}, {name}.")
+    }
+}
+
 #[cfg(test)]
-#[path = "core_tests.rs"]
+#[path = "core_tests/mod.rs"]
 mod tests;

@@ -5,10 +5,11 @@ use serde_json::json;
 use speech::Hypothesis;
 use uuid::Uuid;
 
-use super::core::{Output, Session};
+use super::core::Session;
+use super::io::Output;
 use super::outbox::Pressure;
 use super::shown::Shown;
-use super::track::{Ear, EarEvent, Speaker, Track, Utterance, partial};
+use super::track::{AskedPartial, Ear, EarEvent, Speaker, Track, Utterance, partial};
 use super::types::{Segment, Word};
 use super::usage::Kind;
 
@@ -18,6 +19,9 @@ pub const FINAL_ATTEMPTS: u32 = 12;
 const FINAL_RETRY_MS: (u64, u64) = (250, 5_000);
 /// An attempt without an answer for so long has failed.
 const FINAL_ANSWER_LIMIT_MS: u64 = 60_000;
+/// A pause is long enough for the partial that was asked at its beginning, and that partial heard all there is. If it
+/// is still on its way when the utterance is over, it is given so long before the same audio is recognised again.
+const ADOPT_WAIT_MS: u64 = 500;
 const SAMPLES_PER_MS: u64 = 16;
 
 /// What a recognition is for.
@@ -75,6 +79,8 @@ pub(super) struct FinalRequest<A> {
     /// When to ask again, or when to stop waiting for the answer.
     next_ms: u64,
     asked: bool,
+    /// A partial of the very same audio: its answer will do.
+    adopts: Option<u64>,
 }
 
 impl<E: Ear> Session<E> {
@@ -188,12 +194,13 @@ impl<E: Ear> Session<E> {
         if track.open.as_ref().is_none_or(|open| open.number != utterance) {
             track.open = Some(Utterance {
                 number: utterance,
-                segment_id: self.ids.next(),
+                segment_id: self.ids.fresh(),
                 start_ms,
                 agreement: speech::Agreement::default(),
                 shown: Shown::default(),
                 words: Vec::new(),
                 engine: String::new(),
+                recognised: None,
             });
         }
     }
@@ -206,12 +213,16 @@ impl<E: Ear> Session<E> {
         let Some(track) = self.tracks.get_mut(&number) else {
             return;
         };
-        if track.partial_ticket.is_some() {
+        if track.partial_asked.is_some() {
             track.partial_waiting = Some((utterance, audio, start_ms));
             return;
         }
-        track.partial_ticket = Some(ticket);
-        let context = track.context(start_ms);
+        track.partial_asked = Some(AskedPartial {
+            ticket,
+            utterance,
+            audio: audio.clone(),
+        });
+        let context = track.context(&self.vocabulary, start_ms);
         let purpose = Purpose::Partial;
         self.out.push(Output::Recognise(Recognise {
             ticket,
@@ -232,8 +243,15 @@ impl<E: Ear> Session<E> {
         let Some(open) = track.open.take() else { return };
         track.partial_waiting = None;
         let (start_ms, end_ms) = (place.0, place.1.max(place.0));
-        let context = track.context(start_ms);
+        let context = track.context(&self.vocabulary, start_ms);
         self.usage.add_ms(Kind::SpeechDetected, "", end_ms - start_ms);
+        let same = |asked: &AskedPartial<E::Audio>| asked.utterance == open.number && asked.audio == audio;
+        let adopts = track
+            .partial_asked
+            .as_ref()
+            .filter(|asked| same(asked))
+            .map(|asked| asked.ticket);
+        let is_recognised = open.recognised.as_ref() == Some(&audio);
         let request = FinalRequest {
             track: number,
             speaker: track.speaker.clone(),
@@ -247,11 +265,20 @@ impl<E: Ear> Session<E> {
             fallback_words: open.words,
             fallback_engine: open.engine,
             attempts: 0,
-            next_ms: now_ms,
+            next_ms: if adopts.is_some() {
+                now_ms + ADOPT_WAIT_MS
+            } else {
+                now_ms
+            },
             asked: false,
+            adopts,
         };
         self.order.expect(ticket, number);
-        self.finals.insert(ticket, request);
+        if is_recognised {
+            self.settle_as_heard(ticket, request, now_ms);
+        } else {
+            self.finals.insert(ticket, request);
+        }
     }
 
     pub(super) fn recognised(
@@ -268,20 +295,32 @@ impl<E: Ear> Session<E> {
             self.final_recognised(ticket, result, now_ms);
             return;
         }
-        let Some((&number, track)) = self
-            .tracks
-            .iter_mut()
-            .find(|(_, track)| track.partial_ticket == Some(ticket))
-        else {
+        if let Some((&final_ticket, request)) = self.finals.iter_mut().find(|(_, f)| f.adopts == Some(ticket))
+        {
+            request.adopts = None;
+            match &result {
+                Ok(hypothesis) => self.final_recognised(final_ticket, Ok(hypothesis.clone()), now_ms),
+                Err(_) if !request.asked => request.next_ms = now_ms,
+                Err(_) => {}
+            }
+        }
+        let is_this = |track: &Track<E>| {
+            track
+                .partial_asked
+                .as_ref()
+                .is_some_and(|asked| asked.ticket == ticket)
+        };
+        let Some((&number, track)) = self.tracks.iter_mut().find(|(_, track)| is_this(track)) else {
             return;
         };
-        track.partial_ticket = None;
+        let audio = track.partial_asked.take().map(|asked| asked.audio);
         if let (Ok(hypothesis), Some(open)) = (result, &mut track.open)
             && hypothesis.utterance == open.number
         {
             let update = open.agreement.update(&hypothesis);
             open.words = words_of(&hypothesis);
             open.engine = hypothesis.engine;
+            open.recognised = audio;
             if let Some(text) = open.shown.update(update.text(), now_ms) {
                 let caption = partial(&track.speaker, open, text, now_ms);
                 self.out.push(Output::Partial(caption));
@@ -301,9 +340,6 @@ impl<E: Ear> Session<E> {
                 let Some(request) = self.finals.remove(&ticket) else {
                     return;
                 };
-                let said_ms = request.end_ms - request.start_ms;
-                self.usage
-                    .add_ms(Kind::SpeechRecognised, &hypothesis.engine, said_ms);
                 let words = words_of(&hypothesis);
                 self.settle(ticket, request, words, hypothesis.engine, now_ms);
             }
@@ -313,16 +349,21 @@ impl<E: Ear> Session<E> {
                 request.next_ms = now_ms + doubled_ms.min(FINAL_RETRY_MS.1);
             }
             Err(_) => {
-                let Some(mut request) = self.finals.remove(&ticket) else {
+                let Some(request) = self.finals.remove(&ticket) else {
                     return;
                 };
                 let place = json!({ "track": request.speaker.track_id, "start_ms": request.start_ms, "end_ms": request.end_ms });
                 self.event("recognition_failed", place);
-                let words = std::mem::take(&mut request.fallback_words);
-                let engine = std::mem::take(&mut request.fallback_engine);
-                self.settle(ticket, request, words, engine, now_ms);
+                self.settle_as_heard(ticket, request, now_ms);
             }
         }
+    }
+
+    /// The newest partial's words are the record.
+    fn settle_as_heard(&mut self, ticket: u64, mut request: FinalRequest<E::Audio>, now_ms: u64) {
+        let words = std::mem::take(&mut request.fallback_words);
+        let engine = std::mem::take(&mut request.fallback_engine);
+        self.settle(ticket, request, words, engine, now_ms);
     }
 
     /// The utterance has its words: it becomes a segment, or nothing if there are none.
@@ -335,6 +376,8 @@ impl<E: Ear> Session<E> {
         now_ms: u64,
     ) {
         let text = line_of(&words);
+        let said_ms = request.end_ms - request.start_ms;
+        self.usage.add_ms(Kind::SpeechRecognised, &engine, said_ms);
         if text.is_empty() {
             self.order.ready(ticket, None, now_ms);
             if !request.shown.text().is_empty() {
@@ -377,6 +420,7 @@ impl<E: Ear> Session<E> {
             shown: Shown::default(),
             words: Vec::new(),
             engine: String::new(),
+            recognised: None::<E::Audio>,
         };
         let caption = partial(&request.speaker, &utterance, String::new(), request.end_ms);
         self.out.push(Output::Partial(caption));
@@ -442,19 +486,25 @@ impl<E: Ear> Session<E> {
     }
 }
 
+/// The words that are words: recognisers leave lone marks at the edges of an utterance, and double them.
 fn words_of(hypothesis: &Hypothesis) -> Vec<Word> {
-    hypothesis
-        .words
-        .iter()
-        .filter(|word| !word.text.trim().is_empty())
-        .map(|word| Word {
-            // Postgres takes no NUL in a text.
-            text: word.text.trim().replace('\0', ""),
-            start_ms: word.start_ms,
-            end_ms: word.end_ms.max(word.start_ms),
-            confidence: word.confidence,
-        })
-        .collect()
+    let is_word = |word: &&speech::Word| word.text.chars().any(char::is_alphanumeric);
+    let word = |word: &speech::Word| Word {
+        text: tidy(&word.text),
+        start_ms: word.start_ms,
+        end_ms: word.end_ms.max(word.start_ms),
+        confidence: word.confidence,
+    };
+    hypothesis.words.iter().filter(is_word).map(word).collect()
+}
+
+fn tidy(word: &str) -> String {
+    // Postgres takes no NUL in a text.
+    let word = word.trim().replace('\0', "");
+    match word.strip_suffix('.') {
+        Some(asked) if asked.ends_with(['?', '!']) => asked.to_owned(),
+        _ => word,
+    }
 }
 
 fn line_of(words: &[Word]) -> String {

@@ -24,7 +24,7 @@ impl Ids {
     }
 
     /// The next id.
-    pub fn next(&mut self) -> Uuid {
+    pub fn fresh(&mut self) -> Uuid {
         self.count += 1;
         let high = mix(self.high ^ mix(self.count));
         let low = mix(self.low.wrapping_add(high).wrapping_add(self.count));
@@ -46,7 +46,7 @@ mod tests {
             prop_assume!(one != other);
             let mut ids = Ids::new(one);
             let mut others = Ids::new(other);
-            let all: BTreeSet<Uuid> = (0..200).flat_map(|_| [ids.next(), others.next()]).collect();
+            let all: BTreeSet<Uuid> = (0..200).flat_map(|_| [ids.fresh(), others.fresh()]).collect();
             prop_assert_eq!(all.len(), 400);
         }
     }

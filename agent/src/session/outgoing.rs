@@ -1,11 +1,11 @@
-//! What is on its way to the room: captions, chat, state. One message is sent at a time; while the room is slow
+//! What is on its way to the room: captions and chat. One message is sent at a time; while the room is slow
 //! or reconnecting, a newer partial replaces the older one of its utterance and finals wait their turn.
 
 use std::collections::VecDeque;
 
 use uuid::Uuid;
 
-use super::types::{AgentState, Caption};
+use super::types::Caption;
 
 /// Messages that may wait. Finals are in the database by then, so past the limit the oldest partial goes, and
 /// when there is none, the oldest message: the room has been away for minutes.
@@ -28,8 +28,6 @@ pub enum ToRoom {
         /// The message.
         text: String,
     },
-    /// The state that participants see.
-    State(AgentState),
 }
 
 /// The queue.
@@ -48,7 +46,6 @@ impl Outgoing {
                 let same = |queued: &ToRoom| matches!(queued, ToRoom::Caption(old) if old.segment_id == caption.segment_id && !old.is_final());
                 self.queue.retain(|queued| !same(queued));
             }
-            ToRoom::State(_) => self.queue.retain(|queued| !matches!(queued, ToRoom::State(_))),
             ToRoom::Answer { .. } | ToRoom::Notice { .. } => {}
         }
         self.queue.push_back(message);

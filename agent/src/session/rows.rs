@@ -2,7 +2,7 @@
 
 use store::{AskedVia, NewAnswer, NewSegment, NewUsage, PartialCaption, StoreError};
 
-use super::core::StoreFailure;
+use super::io::StoreFailure;
 use super::types::{AnswerRow, Caption, Segment, UsageRow, Via};
 
 /// Milliseconds of a meeting as the database counts them.

@@ -39,7 +39,7 @@ pub struct Started {
 #[derive(Debug, Error)]
 pub enum StartError {
     /// The lease was refused: the epoch is old, somebody else holds it, or the meeting is over.
-    #[error("the lease was refused: {0}")]
+    #[error("the lease was refused")]
     Refused(#[source] StoreError),
     /// The database was away for too long.
     #[error("the database did not answer within {} s", START_LIMIT.as_secs())]

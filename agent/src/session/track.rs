@@ -45,7 +45,7 @@ pub enum EarEvent<A> {
 /// What cuts a track's audio into utterances: [`speech::Listener`], or a script in tests.
 pub trait Ear {
     /// An utterance's audio, cheap to clone.
-    type Audio: Clone;
+    type Audio: Clone + PartialEq;
     /// Hears 16 kHz mono samples.
     fn push(&mut self, samples: &[i16]) -> Vec<EarEvent<Self::Audio>>;
     /// The audio is interrupted: what is open is over.
@@ -67,7 +67,7 @@ pub struct Speaker {
 
 /// An utterance whose final is not asked for yet.
 #[derive(Debug)]
-pub(super) struct Utterance {
+pub(super) struct Utterance<A> {
     pub(super) number: u64,
     pub(super) segment_id: Uuid,
     pub(super) start_ms: u64,
@@ -76,6 +76,16 @@ pub(super) struct Utterance {
     /// The newest words, kept for the case that the final pass fails.
     pub(super) words: Vec<Word>,
     pub(super) engine: String,
+    /// The audio that the newest words were recognised from.
+    pub(super) recognised: Option<A>,
+}
+
+/// A partial that is being recognised.
+#[derive(Debug)]
+pub(super) struct AskedPartial<A> {
+    pub(super) ticket: u64,
+    pub(super) utterance: u64,
+    pub(super) audio: A,
 }
 
 /// A heard track.
@@ -87,9 +97,9 @@ pub(super) struct Track<E: Ear> {
     pub(super) speaking: bool,
     pub(super) muted: bool,
     pub(super) last_audio_ms: u64,
-    pub(super) open: Option<Utterance>,
+    pub(super) open: Option<Utterance<E::Audio>>,
     /// The partial that is being recognised.
-    pub(super) partial_ticket: Option<u64>,
+    pub(super) partial_asked: Option<AskedPartial<E::Audio>>,
     /// The next one, while the last is being recognised.
     pub(super) partial_waiting: Option<(u64, E::Audio, u64)>,
     /// Audio that was not heard because the outbox was full: from when on.
@@ -108,7 +118,7 @@ impl<E: Ear> Track<E> {
             muted: false,
             last_audio_ms: now_ms,
             open: None,
-            partial_ticket: None,
+            partial_asked: None,
             partial_waiting: None,
             deaf_since_ms: None,
             context: String::new(),
@@ -121,13 +131,14 @@ impl<E: Ear> Track<E> {
         self.speaking && now_ms >= self.last_audio_ms + STARVED_MS
     }
 
-    /// What this speaker said just before `start_ms`.
-    pub(super) fn context(&self, start_ms: u64) -> String {
-        if start_ms <= self.context_end_ms + CONTEXT_MAX_AGE_MS {
-            self.context.clone()
+    /// What the recogniser should have in its ear: names that may come, and what this speaker said just before.
+    pub(super) fn context(&self, vocabulary: &str, start_ms: u64) -> String {
+        let said = if start_ms <= self.context_end_ms + CONTEXT_MAX_AGE_MS {
+            self.context.as_str()
         } else {
-            String::new()
-        }
+            ""
+        };
+        format!("{vocabulary} {said}").trim().to_owned()
     }
 
     /// Remembers what was said until `end_ms`.
@@ -148,7 +159,7 @@ impl<E: Ear> Track<E> {
 }
 
 /// A partial caption of an utterance.
-pub(super) fn partial(speaker: &Speaker, utterance: &Utterance, text: String, now_ms: u64) -> Caption {
+pub(super) fn partial<A>(speaker: &Speaker, utterance: &Utterance<A>, text: String, now_ms: u64) -> Caption {
     let end_ms = utterance.words.last().map_or(now_ms, |word| word.end_ms);
     Caption {
         segment_id: utterance.segment_id,

@@ -77,7 +77,7 @@ impl Usage {
                 return true;
             }
             rows.push(UsageRow {
-                id: ids.next(),
+                id: ids.fresh(),
                 kind: name,
                 unit,
                 quantity: *quantity,

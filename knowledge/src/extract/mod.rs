@@ -1,9 +1,11 @@
 //! The text of a document, as Markdown, with the places where its pages begin.
 //!
 //! Uploads come from strangers: whatever the bytes are, this ends in text or in an error that names what is wrong, within
-//! the time limit. The parsers run on a thread of their own with a deep stack; a panic or an endless loop in them costs
-//! that thread and nothing else.
+//! the time limit. The parsers run on a thread of their own with a deep stack, where a panic or an endless loop costs that
+//! thread and nothing else; and, where the program allows it ([`isolate_extraction`]), in a process of their own, where
+//! the same holds for stack and memory.
 
+mod child;
 mod docx;
 mod pdf;
 mod xml_depth;
@@ -13,7 +15,11 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{RecvTimeoutError, sync_channel};
 use std::time::{Duration, Instant};
 
+use serde::{Deserialize, Serialize};
+
 use crate::format::{Format, MAX_FILE_BYTES};
+
+pub use child::isolate_extraction;
 
 /// Parsers that may run at the same time, those included that were given up on and have not ended.
 const MAX_RUNNING: usize = 4;
@@ -23,7 +29,7 @@ const GAVE_UP: &str = "the parser gave up on it";
 const STACK_BYTES: usize = 256 * 1024 * 1024;
 
 /// What a document may cost. The default is what production uses; tests use smaller ones.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
 pub struct ExtractLimits {
     /// Size of the file.
     pub file_bytes: usize,
@@ -56,7 +62,7 @@ impl Default for ExtractLimits {
 }
 
 /// What a document says.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Extracted {
     /// The format it came in.
     pub format: Format,
@@ -67,7 +73,7 @@ pub struct Extracted {
 }
 
 /// The beginning of a page.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PageStart {
     /// Number of the page, from 1.
     pub page: u32,
@@ -84,7 +90,7 @@ impl Extracted {
 }
 
 /// Why a document gave no text. The message is for the person who uploaded it.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
 pub enum ExtractError {
     /// More bytes than the limit.
     #[error("the file has {bytes} bytes; the limit is {limit_bytes}")]
@@ -143,6 +149,14 @@ pub enum ExtractError {
         /// The limit.
         limit_ms: u64,
     },
+    /// The parser ran out of memory or stack.
+    #[error(
+        "reading the document broke off: it is damaged or needs more than {limit_bytes} bytes of memory, the limit"
+    )]
+    Exhausted {
+        /// The limit.
+        limit_bytes: u64,
+    },
     /// Too many documents are being read; later it will work.
     #[error("{MAX_RUNNING} documents are being read already, the limit; try again")]
     Busy,
@@ -184,14 +198,9 @@ pub fn extract_within(
             limit_bytes: limits.file_bytes,
         });
     }
-    let extracted = match format {
-        Format::Markdown | Format::Text => Extracted {
-            format,
-            text: utf8(bytes)?.to_owned(),
-            pages: Vec::new(),
-        },
-        Format::Pdf => apart(bytes, limits, pdf::read)?,
-        Format::Docx => apart(bytes, limits, docx::read)?,
+    let extracted = match (format, child::program()) {
+        (Format::Pdf | Format::Docx, Some(program)) => child::read_apart(program, format, bytes, limits)?,
+        _ => read_here(format, bytes, limits)?,
     };
     if extracted.text.len() > limits.text_bytes {
         return Err(ExtractError::TextTooLong {
@@ -202,6 +211,19 @@ pub fn extract_within(
         return Err(ExtractError::NoText);
     }
     Ok(extracted)
+}
+
+/// Reads in this process.
+fn read_here(format: Format, bytes: &[u8], limits: &ExtractLimits) -> Result<Extracted, ExtractError> {
+    match format {
+        Format::Markdown | Format::Text => Ok(Extracted {
+            format,
+            text: utf8(bytes)?.to_owned(),
+            pages: Vec::new(),
+        }),
+        Format::Pdf => on_thread(bytes, limits, pdf::read),
+        Format::Docx => on_thread(bytes, limits, docx::read),
+    }
 }
 
 fn utf8(bytes: &[u8]) -> Result<&str, ExtractError> {
@@ -216,7 +238,7 @@ type Reader = fn(&[u8], &ExtractLimits, Instant) -> Result<Extracted, ExtractErr
 
 /// Runs a parser on its own thread and waits no longer than the limit. A reader looks at the deadline where it can; one
 /// that does not come back keeps its place among [`MAX_RUNNING`] until it does.
-fn apart(bytes: &[u8], limits: &ExtractLimits, read: Reader) -> Result<Extracted, ExtractError> {
+fn on_thread(bytes: &[u8], limits: &ExtractLimits, read: Reader) -> Result<Extracted, ExtractError> {
     let running = Running::begin()?;
     let bytes = bytes.to_vec();
     let limits = *limits;
@@ -313,7 +335,7 @@ mod tests {
     #[test]
     fn a_parser_that_panics_or_hangs_costs_nothing_but_its_thread() {
         let panics: Reader = |_, _, _| panic!("a broken parser");
-        let outcome = apart(b"", &ExtractLimits::default(), panics);
+        let outcome = on_thread(b"", &ExtractLimits::default(), panics);
         assert!(matches!(outcome, Err(ExtractError::Damaged { .. })));
         // Waits for longer than its limit, and ends: the places are shared by all tests of this process.
         let hangs: Reader = |_, _, deadline| {
@@ -323,7 +345,7 @@ mod tests {
             Err(ExtractError::NoText)
         };
         assert_eq!(
-            apart(b"", &LIMITS, hangs),
+            on_thread(b"", &LIMITS, hangs),
             Err(ExtractError::TooSlow { limit_ms: 100 })
         );
     }

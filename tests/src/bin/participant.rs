@@ -34,13 +34,16 @@ struct Options {
 enum Order {
     Say(String),
     Play(PathBuf),
-    Leave(bool),
+    Leave,
 }
 
 #[tokio::main]
 async fn main() -> Result<()> {
     rustls::crypto::ring::default_provider().install_default().ok();
-    tracing_subscriber::fmt().with_writer(std::io::stderr).with_env_filter("warn").init();
+    tracing_subscriber::fmt()
+        .with_writer(std::io::stderr)
+        .with_env_filter("warn")
+        .init();
     let options = Options::parse();
     let (participant, mut heard) = Participant::join(&options.url, &options.token).await?;
     let printer = tokio::spawn(async move {
@@ -63,7 +66,7 @@ async fn main() -> Result<()> {
         match serde_json::from_str(&line).with_context(|| format!("not an order: {line}"))? {
             Order::Say(text) => participant.say(&text).await?,
             Order::Play(file) => play(&participant, &file).await?,
-            Order::Leave(_) => break,
+            Order::Leave => break,
         }
     }
     participant.leave().await?;

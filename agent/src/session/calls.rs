@@ -1,0 +1,191 @@
+//! The actor's calls out: recogniser, database, documents, room. Each is a future beside the loop and comes back
+//! as one [`Done`].
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use store::StoreError;
+use uuid::Uuid;
+
+use super::ear::{self, ListenerEar};
+use super::hearing::{Recognise, RecogniseError};
+use super::io::{Input, StoreFailure};
+use super::lease::LEASE_MS;
+use super::outbox::Write;
+use super::outgoing::ToRoom;
+use super::room::RoomLink;
+use super::types::{AgentState, Caption, EndReason, Line, Question};
+use super::{answering, rows};
+use crate::host::{Parts, with_causes};
+use crate::metrics::Metrics;
+
+/// A final that the room does not take is offered so often, with this wait between.
+const SEND_ATTEMPTS: u32 = 4;
+const SEND_RETRY: Duration = Duration::from_millis(500);
+
+/// What a call comes back with.
+pub(super) enum Done {
+    /// Something for the core.
+    Core(Box<Input<ListenerEar>>),
+    /// The room took a message, or did not. `given`: it was an answer.
+    Sent { given: bool },
+    /// The live page took a partial, or did not.
+    Shown,
+    /// Participants see the assistant's state, or do not.
+    StateSet,
+}
+
+impl Done {
+    fn core(input: Input<ListenerEar>) -> Self {
+        Self::Core(Box::new(input))
+    }
+}
+
+/// Everything that a call needs to know of its session.
+#[derive(Clone)]
+pub(super) struct Caller {
+    pub(super) parts: Arc<Parts>,
+    pub(super) brief: Arc<answering::Brief>,
+    pub(super) link: RoomLink,
+    pub(super) organisation: Uuid,
+    pub(super) room: Uuid,
+    pub(super) epoch: i64,
+}
+
+impl Caller {
+    pub(super) async fn recognise(self, request: Recognise<speech::Audio>) -> Done {
+        let ticket = request.ticket;
+        let result = ear::recognise(&self.parts.recogniser, request).await;
+        if matches!(result, Err(RecogniseError::Failed)) {
+            Metrics::count(&self.parts.metrics.recognition_failures);
+        }
+        Done::core(Input::Recognised { ticket, result })
+    }
+
+    pub(super) async fn store(self, ticket: u64, write: Write) -> Done {
+        let (store, organisation, room, epoch) =
+            (&self.parts.store, self.organisation, self.room, self.epoch);
+        let result = match write {
+            Write::Segment(segment) => {
+                let segment = rows::segment(segment);
+                store
+                    .append_segment(organisation, room, epoch, &segment)
+                    .await
+                    .map(Some)
+            }
+            Write::Answer(answer) => {
+                let delay_ms = answer.latency_ms;
+                let written = store
+                    .record_answer(organisation, room, epoch, &rows::answer(answer))
+                    .await;
+                if written.is_ok() {
+                    self.parts.metrics.answer_delay.observe(delay_ms);
+                }
+                written.map(|()| None)
+            }
+            Write::Usage(usage) => store
+                .record_usage(organisation, room, epoch, &rows::usage(usage))
+                .await
+                .map(|()| None),
+            Write::Event(event) => store
+                .record_event(organisation, room, Some(epoch), event.kind, event.data)
+                .await
+                .map(|()| None),
+        };
+        let result = result.map_err(|error| self.store_failure(&error));
+        Done::core(Input::Stored { ticket, result })
+    }
+
+    fn store_failure(&self, error: &StoreError) -> StoreFailure {
+        let failure = rows::failure(error);
+        match failure {
+            StoreFailure::Away => Metrics::count(&self.parts.metrics.store_retries),
+            StoreFailure::Refused => {
+                let error = with_causes(error);
+                tracing::error!(room = %self.room, epoch = self.epoch, error, "the database refused a write");
+                Metrics::count(&self.parts.metrics.store_refusals);
+            }
+            StoreFailure::Fenced => {}
+        }
+        failure
+    }
+
+    pub(super) async fn renew(self) -> Done {
+        let length = Duration::from_millis(LEASE_MS);
+        let renewed = self.parts.store.renew_lease(self.room, self.epoch, length).await;
+        let result = renewed.map_err(|error| {
+            Metrics::count(&self.parts.metrics.renewal_failures);
+            tracing::warn!(room = %self.room, epoch = self.epoch, %error, "the lease was not renewed");
+            rows::failure(&error)
+        });
+        Done::core(Input::Renewed(result))
+    }
+
+    pub(super) async fn release(self, reason: EndReason) -> Done {
+        let (room, epoch) = (self.room, self.epoch);
+        if let Err(error) = self
+            .parts
+            .store
+            .release(self.organisation, room, epoch, reason.as_str())
+            .await
+        {
+            tracing::warn!(%room, epoch, %error, "the lease was not given back; it will run out");
+        }
+        Done::core(Input::Released)
+    }
+
+    pub(super) async fn look_up(self, question: Question, lines: Vec<Line>) -> Done {
+        let answer = answering::look_up(&self.parts, self.organisation, &self.brief, &question, &lines).await;
+        if let Err(error) = &answer {
+            tracing::warn!(question = %question.id, error = with_causes(error), "a question was not answered");
+        }
+        Done::core(Input::LookedUp {
+            id: question.id,
+            answer: answer.ok(),
+        })
+    }
+
+    pub(super) async fn show_partial(self, caption: Caption) -> Done {
+        if let Err(error) = self
+            .parts
+            .store
+            .publish_partial(self.room, &rows::partial(&caption))
+            .await
+        {
+            tracing::debug!(room = %self.room, %error, "a partial did not reach the live page");
+        }
+        Done::Shown
+    }
+
+    pub(super) async fn show_state(self, state: AgentState) -> Done {
+        // The token may have been made before the assistant's name was known.
+        let shown = match self.link.take_name(self.brief.assistant_name()).await {
+            Ok(()) => self.link.show(state).await,
+            Err(error) => Err(error),
+        };
+        if let Err(error) = shown {
+            tracing::debug!(room = %self.room, %error, "the assistant's state is not shown");
+        }
+        Done::StateSet
+    }
+
+    /// Sends one message; a final or an answer is offered a few times.
+    pub(super) async fn send(self, message: ToRoom) -> Done {
+        let given = matches!(message, ToRoom::Answer { .. });
+        let is_partial = matches!(&message, ToRoom::Caption(caption) if !caption.is_final());
+        let attempts = if is_partial { 1 } else { SEND_ATTEMPTS };
+        for attempt in 1..=attempts {
+            let sent = match &message {
+                ToRoom::Caption(caption) => self.link.publish(caption).await,
+                ToRoom::Answer { text, .. } | ToRoom::Notice { text } => self.link.say(text).await,
+            };
+            let Err(error) = sent else { break };
+            Metrics::count(&self.parts.metrics.room_send_failures);
+            tracing::debug!(room = %self.room, %error, attempt, "the room did not take a message");
+            if attempt < attempts {
+                tokio::time::sleep(SEND_RETRY).await;
+            }
+        }
+        Done::Sent { given }
+    }
+}

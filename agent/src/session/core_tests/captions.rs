@@ -1,0 +1,268 @@
+//! From sound to captions: what is shown, stored and published, and in which order.
+
+use super::*;
+use crate::session::outbox::FINALS_MAX;
+
+#[test]
+fn a_final_is_published_only_when_it_is_stored() {
+    let mut meeting = Meeting::with_track(1);
+    meeting.settle();
+    let request = meeting.speak(1);
+    let outputs = meeting.recognise(&request, "It was the best of times.");
+    assert!(finals(&outputs).is_empty());
+    let stored = writes(&outputs);
+    let [(ticket, Write::Segment(segment))] = stored.as_slice() else {
+        panic!("{stored:?}")
+    };
+    assert_eq!(
+        (segment.speaker_name.as_str(), segment.start_ms),
+        ("Speaker 1", 0)
+    );
+
+    // The database is away: nothing is published however long it takes.
+    let mut ticket = *ticket;
+    for _ in 0..50 {
+        meeting.feed(Input::Stored {
+            ticket,
+            result: Err(StoreFailure::Away),
+        });
+        let outputs = meeting.wait(2_000);
+        assert!(finals(&outputs).is_empty());
+        let again: Vec<u64> = writes(&outputs).iter().map(|(ticket, _)| *ticket).collect();
+        assert_eq!(again.len(), 1, "{outputs:?}");
+        ticket = again[0];
+    }
+    let outputs = meeting.feed(Input::Stored {
+        ticket,
+        result: Ok(Some(7)),
+    });
+    let published = finals(&outputs);
+    assert_eq!(published.len(), 1);
+    assert_eq!(
+        (published[0].sequence, published[0].segment_id),
+        (Some(7), segment.id)
+    );
+}
+
+#[test]
+fn partials_of_an_utterance_carry_the_segments_id_and_are_asked_one_at_a_time() {
+    let mut meeting = Meeting::with_track(1);
+    meeting.settle();
+    let first = one_request(&meeting.hear(1, true), Purpose::Partial);
+    assert!(requests(&meeting.hear(1, true), Purpose::Partial).is_empty());
+    assert!(requests(&meeting.hear(1, true), Purpose::Partial).is_empty());
+    let outputs = meeting.recognise(&first, "It was");
+    assert_eq!(partials(&outputs), ["It was"]);
+    let second = one_request(&outputs, Purpose::Partial);
+    meeting.now_ms += 300;
+    assert_eq!(
+        partials(&meeting.recognise(&second, "It was the best")),
+        ["It was the best"]
+    );
+    let Some(Output::Partial(shown)) = meeting
+        .log
+        .iter()
+        .find(|o| matches!(o, Output::Partial(_)))
+        .cloned()
+    else {
+        panic!()
+    };
+    let outputs = meeting.hear(1, false);
+    let request = one_request(&outputs, Purpose::Final);
+    let outputs = meeting.recognise(&request, "It was the best of times.");
+    let stored = writes(&outputs);
+    assert!(matches!(&stored[0].1, Write::Segment(segment) if segment.id == shown.segment_id));
+}
+
+#[test]
+fn a_partial_that_heard_the_whole_utterance_is_its_final() {
+    // It is there before the pause is over: no second recognition, no wait.
+    let mut meeting = Meeting::with_track(1);
+    meeting.settle();
+    let partial = one_request(&meeting.pause(1), Purpose::Partial);
+    meeting.recognise(&partial, "All of it.");
+    let outputs = meeting.hear(1, false);
+    assert!(requests(&outputs, Purpose::Final).is_empty());
+    assert!(
+        matches!(writes(&outputs).as_slice(), [(_, Write::Segment(segment))] if segment.text == "All of it.")
+    );
+
+    // It is still on its way: it is waited for.
+    let partial = one_request(&meeting.pause(1), Purpose::Partial);
+    assert!(requests(&meeting.hear(1, false), Purpose::Final).is_empty());
+    let before = meeting.session.finals_unstored();
+    meeting.recognise(&partial, "All of it again.");
+    assert_eq!((before, meeting.session.finals.len()), (2, 0));
+}
+
+#[test]
+fn a_partial_that_does_not_come_is_not_waited_for_long() {
+    for overtaken in [false, true] {
+        let mut meeting = Meeting::with_track(1);
+        meeting.settle();
+        let partial = one_request(&meeting.pause(1), Purpose::Partial);
+        meeting.hear(1, false);
+        let outputs = if overtaken {
+            meeting.feed(Input::Recognised {
+                ticket: partial.ticket,
+                result: Err(RecogniseError::Overtaken),
+            })
+        } else {
+            meeting.wait(500)
+        };
+        let request = one_request(&outputs, Purpose::Final);
+        let outputs = meeting.recognise(&request, "All of it.");
+        assert!(matches!(writes(&outputs).as_slice(), [(_, Write::Segment(_))]));
+    }
+}
+
+#[test]
+fn noise_that_was_shown_is_taken_back_and_never_stored() {
+    let mut meeting = Meeting::with_track(1);
+    meeting.settle();
+    let partial = one_request(&meeting.hear(1, true), Purpose::Partial);
+    assert_eq!(partials(&meeting.recognise(&partial, "you")), ["you"]);
+    let request = one_request(&meeting.hear(1, false), Purpose::Final);
+    let outputs = meeting.recognise(&request, "");
+    assert_eq!(partials(&outputs), [""]);
+    assert!(writes(&outputs).is_empty() && meeting.session.finals_unstored() == 0);
+}
+
+#[test]
+fn leaving_in_the_middle_of_a_word_keeps_the_word() {
+    let mut meeting = Meeting::with_track(1);
+    meeting.settle();
+    meeting.hear(1, true);
+    meeting.hear(1, true);
+    let outputs = meeting.feed(Input::TrackEnded { track: 1 });
+    let request = one_request(&outputs, Purpose::Final);
+    assert_eq!(meeting.session.finals_unstored(), 1);
+    let outputs = meeting.recognise(&request, "Wait");
+    let mut next = 1;
+    let pending: Outputs = meeting.log.clone();
+    let stored = meeting.store_all(&pending, &mut next);
+    assert_eq!(finals(&stored).len() + finals(&outputs).len(), 1);
+}
+
+#[test]
+fn a_mute_or_a_silent_wire_ends_the_utterance() {
+    let mut meeting = Meeting::with_track(1);
+    meeting.settle();
+    meeting.hear(1, true);
+    let outputs = meeting.feed(Input::TrackMuted {
+        track: 1,
+        muted: true,
+    });
+    one_request(&outputs, Purpose::Final);
+    meeting.feed(Input::TrackMuted {
+        track: 1,
+        muted: false,
+    });
+    meeting.now_ms += 20_000;
+    meeting.hear(1, true);
+    let outputs = meeting.wait(1_000);
+    let request = one_request(&outputs, Purpose::Final);
+    assert!(
+        (20_000..=20_300).contains(&request.start_ms),
+        "{}",
+        request.start_ms
+    );
+}
+
+#[test]
+fn finals_of_two_speakers_are_stored_in_the_order_in_which_they_ended() {
+    let mut meeting = Meeting::with_track(1);
+    meeting.join(2);
+    meeting.settle();
+    let first = meeting.speak(1);
+    let second = meeting.speak(2);
+    assert!(writes(&meeting.recognise(&second, "second")).is_empty());
+    let outputs = meeting.recognise(&first, "first");
+    let mut next = 1;
+    let stored = meeting.store_all(&outputs, &mut next);
+    let published: Vec<String> = finals(&stored).into_iter().map(|caption| caption.text).collect();
+    assert_eq!(published, ["first", "second"]);
+}
+
+#[test]
+fn a_recogniser_that_fails_is_asked_again_and_in_the_end_the_partial_is_the_record() {
+    let mut meeting = Meeting::with_track(1);
+    meeting.settle();
+    let partial = one_request(&meeting.hear(1, true), Purpose::Partial);
+    meeting.recognise(&partial, "half a sentence");
+    let mut request = one_request(&meeting.hear(1, false), Purpose::Final);
+    let mut attempts = 1;
+    let stored = loop {
+        let failed = Input::Recognised {
+            ticket: request.ticket,
+            result: Err(RecogniseError::Failed),
+        };
+        let mut outputs = meeting.feed(failed);
+        if attempts < crate::session::hearing::FINAL_ATTEMPTS {
+            outputs = meeting.wait(5_000);
+            request = one_request(&outputs, Purpose::Final);
+            attempts += 1;
+        }
+        if let Some(segment) = meeting.confirm_all_but_a_segment(&outputs) {
+            break segment;
+        }
+        assert!(attempts < 50);
+    };
+    assert_eq!(stored.text, "half a sentence");
+    assert_eq!(attempts, crate::session::hearing::FINAL_ATTEMPTS);
+}
+
+#[test]
+fn a_long_outage_stops_partials_first_then_audio_and_loses_no_final() {
+    let mut meeting = Meeting::with_track(1);
+    meeting.settle();
+    let mut said = 0;
+    let mut partials_stopped_at = None;
+    let mut first_ticket = None;
+    for round in 0..FINALS_MAX * 2 {
+        for _ in 0..2 {
+            let outputs = meeting.hear(1, true);
+            if requests(&outputs, Purpose::Partial).is_empty()
+                && meeting.session.pressure() >= Pressure::NoPartials
+            {
+                partials_stopped_at.get_or_insert(round);
+            }
+            for request in requests(&outputs, Purpose::Partial) {
+                meeting.recognise(&request, "word");
+            }
+        }
+        let outputs = meeting.hear(1, false);
+        for request in requests(&outputs, Purpose::Final) {
+            let outputs = meeting.recognise(&request, "word");
+            first_ticket = first_ticket.or(writes(&outputs).first().map(|(ticket, _)| *ticket));
+            said += 1;
+        }
+        meeting.log.clear();
+    }
+    assert!(
+        (FINALS_MAX / 2..FINALS_MAX).contains(&partials_stopped_at.unwrap()),
+        "{partials_stopped_at:?}"
+    );
+    assert!((FINALS_MAX..FINALS_MAX + 3).contains(&said), "{said}");
+    assert_eq!(meeting.session.pressure(), Pressure::NoAudio);
+
+    let mut next = 1;
+    let mut published = 0;
+    let mut outputs = meeting.feed(Input::Stored {
+        ticket: first_ticket.unwrap(),
+        result: Ok(Some(1)),
+    });
+    published += finals(&outputs).len();
+    outputs = meeting.store_all(&outputs.clone(), &mut next);
+    published += finals(&outputs).len();
+    assert_eq!(published, said);
+    // The gap is on record once the session hears again.
+    meeting.log.clear();
+    meeting.hear(1, false);
+    let log = meeting.log.clone();
+    assert!(
+        writes(&log)
+            .iter()
+            .any(|(_, write)| matches!(write, Write::Event(event) if event.kind == "audio_shed"))
+    );
+}

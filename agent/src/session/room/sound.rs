@@ -1,0 +1,64 @@
+//! A track's sound, from LiveKit's frames to the session's queue.
+
+use futures_util::{FutureExt as _, StreamExt as _};
+use livekit::prelude::*;
+use livekit::webrtc::audio_stream::native::{NativeAudioStream, NativeAudioStreamOptions};
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+
+use super::FromTrack;
+
+/// The rate at which we listen.
+pub const SAMPLE_RATE_HZ: i32 = 16_000;
+/// Sound is handed over in pieces of this size: 20 ms.
+const PIECE_SAMPLES: usize = 320;
+/// Frames of 10 ms that may wait in a track's own queue.
+const TRACK_QUEUE_FRAMES: usize = 100;
+
+/// Listens to a track.
+pub(super) fn listen(track: &RemoteAudioTrack) -> NativeAudioStream {
+    let queue = NativeAudioStreamOptions {
+        queue_size_frames: Some(TRACK_QUEUE_FRAMES),
+    };
+    NativeAudioStream::with_options(track.rtc_track(), SAMPLE_RATE_HZ, 1, queue)
+}
+
+/// Hands a track's sound over until it ends or is stopped, then says so.
+pub(super) async fn pump(
+    track: u64,
+    mut stream: NativeAudioStream,
+    stop: CancellationToken,
+    sound: mpsc::Sender<FromTrack>,
+) {
+    let mut piece = Vec::with_capacity(PIECE_SAMPLES);
+    let mut shed_pieces = 0_u64;
+    loop {
+        let frame = tokio::select! {
+            biased;
+            frame = stream.next() => frame,
+            // What has arrived is heard even when the track is already gone.
+            () = stop.cancelled() => stream.next().now_or_never().flatten(),
+        };
+        let Some(frame) = frame else { break };
+        piece.extend_from_slice(&frame.data);
+        if piece.len() >= PIECE_SAMPLES {
+            let samples = std::mem::replace(&mut piece, Vec::with_capacity(PIECE_SAMPLES));
+            // A session that is ten seconds behind hears a gap; waiting here would only hide it.
+            if sound.try_send(FromTrack::Samples { track, samples }).is_err() {
+                shed_pieces += 1;
+                if shed_pieces.is_power_of_two() {
+                    tracing::warn!(track, shed_pieces, "the session does not keep up with its sound");
+                }
+            }
+        }
+    }
+    if !piece.is_empty() {
+        let _ = sound
+            .send(FromTrack::Samples {
+                track,
+                samples: piece,
+            })
+            .await;
+    }
+    let _ = sound.send(FromTrack::Ended { track }).await;
+}

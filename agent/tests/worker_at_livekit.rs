@@ -1,0 +1,89 @@
+//! The worker protocol against a real livekit-server: registration, jobs, termination, a server that goes away
+//! and comes back, load, drain.
+
+mod support;
+
+use agent::worker::protocol::StopReason;
+use support::{Did, LiveKit, TestWorker, new_dispatch, room_name};
+
+#[tokio::test]
+async fn a_dispatch_becomes_a_session_with_its_room_and_epoch() {
+    let livekit = LiveKit::start().await;
+    let mut worker = TestWorker::start(livekit.server(), 2).await;
+    let dispatch = new_dispatch(7);
+    livekit.dispatch(&dispatch).await;
+    let assignment = worker.started().await;
+    assert_eq!(assignment.dispatch, dispatch);
+    assert_eq!(assignment.livekit_room, room_name(&dispatch));
+    let claims = livekit.verify(&assignment.token);
+    assert_eq!((claims.sub, claims.name.as_str()), (dispatch.identity(), "Ada"));
+    assert_eq!(
+        (claims.kind.as_str(), claims.video.room.clone()),
+        ("agent", room_name(&dispatch))
+    );
+    assert!(claims.video.can_update_own_metadata());
+}
+
+#[tokio::test]
+async fn deleting_the_dispatch_stops_its_session_and_no_other() {
+    let livekit = LiveKit::start().await;
+    let mut worker = TestWorker::start(livekit.server(), 2).await;
+    let (kept, deleted) = (new_dispatch(1), new_dispatch(1));
+    livekit.dispatch(&kept).await;
+    worker.started().await;
+    let created = livekit.dispatch(&deleted).await;
+    let job_id = worker.started().await.job_id;
+    livekit
+        .dispatches()
+        .delete_dispatch(created.id, room_name(&deleted))
+        .await
+        .unwrap();
+    match worker.next().await {
+        Did::Stopped(stopped, StopReason::Terminated) => assert_eq!(stopped, job_id),
+        other => panic!("{other:?}"),
+    }
+    assert!(worker.is_quiet());
+}
+
+#[tokio::test]
+async fn a_server_that_restarts_finds_the_worker_again_and_its_sessions_untouched() {
+    let mut livekit = LiveKit::start().await;
+    let mut worker = TestWorker::start(livekit.server(), 3).await;
+    livekit.dispatch(&new_dispatch(1)).await;
+    worker.started().await;
+    livekit.restart().await;
+    assert!(matches!(worker.next().await, Did::Unregistered));
+    assert!(matches!(worker.next().await, Did::Registered));
+    let after = new_dispatch(2);
+    livekit.dispatch(&after).await;
+    // The first thing that happens to any session is the start of the new one.
+    assert_eq!(worker.started().await.dispatch, after);
+}
+
+#[tokio::test]
+async fn a_full_worker_gets_nothing_and_the_next_one_gets_the_job() {
+    let livekit = LiveKit::start().await;
+    let mut first = TestWorker::start(livekit.server(), 1).await;
+    livekit.dispatch(&new_dispatch(1)).await;
+    first.started().await;
+    let mut second = TestWorker::start(livekit.server(), 1).await;
+    let dispatch = new_dispatch(1);
+    livekit.dispatch(&dispatch).await;
+    assert_eq!(second.started().await.dispatch, dispatch);
+    assert!(first.is_quiet());
+}
+
+#[tokio::test]
+async fn a_drain_stops_every_session_and_ends_the_worker() {
+    let livekit = LiveKit::start().await;
+    let mut worker = TestWorker::start(livekit.server(), 2).await;
+    for _ in 0..2 {
+        livekit.dispatch(&new_dispatch(1)).await;
+        worker.started().await;
+    }
+    worker.drain.cancel();
+    for _ in 0..2 {
+        assert!(matches!(worker.next().await, Did::Stopped(_, StopReason::Drain)));
+    }
+    assert_eq!(worker.ended().await, 0);
+}
