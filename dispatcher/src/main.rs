@@ -1,5 +1,6 @@
 //! The dispatcher's process: settings, migrations, the server, the background parts, the end in order.
 
+use std::io::IsTerminal as _;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result};
@@ -25,11 +26,18 @@ const DRAIN_LIMIT: Duration = Duration::from_secs(10);
 /// Closing the database's connections may take so long.
 const CLOSE_LIMIT: Duration = Duration::from_secs(3);
 
+fn main() -> Result<()> {
+    // First, and before any thread: a child that reads one document does that here and does not return.
+    knowledge::isolate_extraction();
+    serve()
+}
+
 #[tokio::main]
-async fn main() -> Result<()> {
+async fn serve() -> Result<()> {
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
     tracing_subscriber::fmt()
         .with_env_filter(filter)
+        .with_ansi(std::io::stderr().is_terminal())
         .with_writer(std::io::stderr)
         .init();
     // Fails only when somebody has installed one already, and then there is one.

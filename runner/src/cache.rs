@@ -73,6 +73,36 @@ impl Cache {
         fs::rename(&unfinished, &ready)?;
         Ok(ready)
     }
+
+    /// An empty folder for the data and logs of one run: `name`, or `name-2`, `name-3`, ... while others run. What the
+    /// last run left in it is removed; what this one leaves stays, to be read.
+    ///
+    /// # Errors
+    /// The disk fails.
+    pub fn run_folder(&self, name: &str) -> Result<RunFolder> {
+        let mut number = 1;
+        loop {
+            let name = if number == 1 { name.to_owned() } else { format!("{name}-{number}") };
+            let lock = File::create(self.root.join(format!("{name}.running")))?;
+            if lock.try_lock().is_ok() {
+                let path = self.root.join(&name);
+                if path.exists() {
+                    fs::remove_dir_all(&path).with_context(|| format!("removing {}", path.display()))?;
+                }
+                fs::create_dir(&path)?;
+                return Ok(RunFolder { path, _lock: lock });
+            }
+            number += 1;
+        }
+    }
+}
+
+/// A folder that is one run's own for as long as this lives.
+#[derive(Debug)]
+pub struct RunFolder {
+    /// Where it is.
+    pub path: PathBuf,
+    _lock: File,
 }
 
 /// Checks a file against its pinned SHA-256.
@@ -150,6 +180,22 @@ mod tests {
             }
         });
         assert_eq!(count.into_inner(), 1);
+        fs::remove_dir_all(cache.path("")).unwrap();
+    }
+
+    #[test]
+    fn runs_at_the_same_time_have_folders_of_their_own() {
+        let cache = folder("runs");
+        let first = cache.run_folder("demo").unwrap();
+        let second = cache.run_folder("demo").unwrap();
+        assert_ne!(first.path, second.path);
+        fs::write(first.path.join("log"), "x").unwrap();
+        let path = first.path.clone();
+        drop(first);
+        assert!(path.join("log").exists());
+        let again = cache.run_folder("demo").unwrap();
+        assert_eq!(again.path, path);
+        assert!(!path.join("log").exists());
         fs::remove_dir_all(cache.path("")).unwrap();
     }
 

@@ -35,7 +35,11 @@ enum Action {
         json: Option<PathBuf>,
     },
     /// Formatting, tests, clippy, documentation.
-    Verify,
+    Verify {
+        /// Nothing but the tests that these arguments of `cargo test` choose.
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        only: Vec<String>,
+    },
 }
 
 #[tokio::main]
@@ -57,7 +61,7 @@ async fn run(action: Action) -> Result<()> {
     match action {
         Action::Setup { models } => setup(&workspace, models),
         Action::Demo { once, json } => demo::run(&workspace, &demo::Options { once, json }).await,
-        Action::Verify => verify::run(&workspace).await,
+        Action::Verify { only } => verify::run(&workspace, &only).await,
     }
 }
 

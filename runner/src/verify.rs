@@ -12,11 +12,12 @@ use crate::servers::{Durability, Postgres};
 use crate::toolchain::{self, Need};
 use crate::{commands, process};
 
-/// Runs every check; later ones run even when an earlier one fails.
+/// Runs every check; later ones run even when an earlier one fails. With `only`, nothing but the tests that these
+/// arguments of `cargo test` choose.
 ///
 /// # Errors
 /// The set-up fails, or any check does.
-pub async fn run(workspace: &Path) -> Result<()> {
+pub async fn run(workspace: &Path, only: &[String]) -> Result<()> {
     let begun = Instant::now();
     eprintln!("toolchain");
     toolchain::ensure(Need::Tests)?;
@@ -24,8 +25,17 @@ pub async fn run(workspace: &Path) -> Result<()> {
     eprintln!("parts");
     let cache = Cache::open()?;
     let parts = parts::ensure(&cache, workspace)?;
-    let folder = cache.path(&format!("verify-{}", std::process::id()));
-    let mut postgres = Postgres::start(&parts, &folder, Durability::Memory).await?;
+    let folder = cache.run_folder("verify")?;
+    let mut postgres = Postgres::start(&parts, &folder.path, Durability::Memory).await?;
+    if !only.is_empty() {
+        let arguments: Vec<&str> = ["test", "--workspace"]
+            .into_iter()
+            .chain(only.iter().map(String::as_str))
+            .collect();
+        let outcome = commands::run_visibly(&mut cargo(workspace, &parts, &postgres.url, &arguments));
+        postgres.stop().await;
+        return outcome;
+    }
     let mut results: Vec<(&str, Duration, bool)> = Vec::new();
     for (name, arguments) in CHECKS {
         eprintln!("\n{name}: cargo {}", arguments.join(" "));
@@ -44,7 +54,6 @@ pub async fn run(workspace: &Path) -> Result<()> {
     );
     results.push(("no C++ WebRTC", Duration::ZERO, cpp.is_err()));
     postgres.stop().await;
-    std::fs::remove_dir_all(&folder)?;
     eprintln!();
     for (name, took, passed) in &results {
         eprintln!(

@@ -65,7 +65,7 @@ impl Store {
         let embedding = checked(embedding)?;
         let question = &question[..question.floor_char_boundary(QUESTION_BYTES)];
         let passages: i64 = sqlx::query_scalar(
-            "SELECT count(*) FROM (SELECT FROM passages WHERE organisation_id = $1 LIMIT $2) AS some",
+            "SELECT count(*) FROM (SELECT FROM passages WHERE organisation_id = $1 LIMIT $2) AS counted",
         )
         .bind(organisation)
         .bind(EXACT_LIMIT + 1)

@@ -72,7 +72,8 @@ pub async fn frame(State(app): State<App>, request: Request, next: Next) -> Resp
     let status = response.status();
     span.in_scope(|| {
         let (status, elapsed_ms) = (status.as_u16(), elapsed.as_secs_f64() * 1000.0);
-        if status >= 500 {
+        // "Not ready" is an answer, not a fault, and whoever waits for readiness asks often.
+        if status >= 500 && route != "/readyz" {
             tracing::warn!(status, elapsed_ms, "answered");
         } else {
             tracing::debug!(status, elapsed_ms, "answered");

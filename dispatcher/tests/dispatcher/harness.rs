@@ -225,6 +225,8 @@ impl TestApp {
 
     /// The same, by another clock.
     pub(crate) async fn start_at(now: fn() -> DateTime<Utc>) -> Self {
+        // Only the first test of the process has to.
+        let _ = rustls::crypto::ring::default_provider().install_default();
         let database = Database::create().await;
         let livekit = Arc::new(PlayedLiveKit::default());
         let twirp = Router::new()

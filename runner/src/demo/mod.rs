@@ -13,7 +13,7 @@ mod stage;
 mod summary;
 mod voices;
 
-use std::fs::{self, File};
+use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -65,11 +65,12 @@ pub async fn run(workspace: &Path, options: &Options) -> Result<()> {
 /// # Errors
 /// A part does not start, or the meeting cannot be held.
 pub async fn held(ready: &Ready, name: &str, begun: Instant, stay: bool) -> Result<Option<Summary>> {
-    let (folder, _lock) = own_folder(ready, name)?;
+    let run = ready.cache.run_folder(name)?;
+    let folder = &run.path;
     let mut interrupt = Interrupt::new()?;
     eprintln!("servers");
     let told = |part: &str, address: &str| eprintln!("  {part:<18} ready  {address}");
-    let starting = House::start(&ready.parts, &ready.binaries, &folder, Durability::Disk, told);
+    let starting = House::start(&ready.parts, &ready.binaries, folder, Durability::Disk, told);
     // Whatever has been started is ended when the future is dropped.
     let mut house = tokio::select! {
         biased;
@@ -112,18 +113,4 @@ async fn in_house(
         }
     }
     Ok(Some(summary))
-}
-
-/// A fresh folder for data and logs; what the last run left there is removed. The file holds the lock.
-fn own_folder(ready: &Ready, name: &str) -> Result<(PathBuf, File)> {
-    let lock = File::create(ready.cache.path(&format!("{name}.running")))?;
-    if lock.try_lock().is_err() {
-        bail!("another {name} is running on this machine");
-    }
-    let folder = ready.cache.path(name);
-    if folder.exists() {
-        fs::remove_dir_all(&folder).with_context(|| format!("removing {}", folder.display()))?;
-    }
-    fs::create_dir_all(&folder)?;
-    Ok((folder, lock))
 }
