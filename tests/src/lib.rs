@@ -2,6 +2,8 @@
 //! `livekit` crate, and a client of the dispatcher's HTTP API. The servers themselves are started by `runner`.
 
 pub mod api;
+pub mod browser;
 pub mod ears;
+pub mod meeting;
 pub mod participant;
 pub mod speech_file;

@@ -116,7 +116,6 @@ program! {
 }
 
 fn common(database_url: &str, livekit: &Livekit, parts: &Parts) -> Vec<(&'static str, String)> {
-    let log = std::env::var("RUST_LOG").unwrap_or_else(|_| "info".to_owned());
     vec![
         ("DATABASE_URL", database_url.to_owned()),
         ("LIVEKIT_URL", livekit.url.clone()),
@@ -126,7 +125,6 @@ fn common(database_url: &str, livekit: &Livekit, parts: &Parts) -> Vec<(&'static
             "RAPPORTEUR_EMBEDDING_MODEL",
             parts.embedding_model.display().to_string(),
         ),
-        ("RUST_LOG", log),
     ]
 }
 

@@ -1,0 +1,46 @@
+//! An agent that is killed is replaced by the next one; what was stored stays, nothing is stored twice, and the sequence
+//! goes on without a gap.
+
+use std::time::Duration;
+
+use anyhow::Result;
+use system_tests::meeting::Meeting;
+
+const LIMIT: Duration = Duration::from_secs(40);
+
+#[tokio::test(flavor = "multi_thread")]
+async fn killed_agents_are_replaced() -> Result<()> {
+    let mut meeting = Meeting::begin("An agent that is killed").await?;
+    let mut alice = meeting.guest("Alice").await?;
+    let first = meeting.speech("two_cities.wav", Duration::ZERO, Duration::from_secs(8))?;
+    alice.participant.play("before", &first).await?;
+    alice
+        .ears
+        .final_caption(&alice.identity, "worst of times", LIMIT)
+        .await?;
+    let before = meeting.segments().await?;
+
+    meeting.house.agent.kill();
+    meeting.house.agent.launch().await?;
+    meeting.wait_for_agent(2).await?;
+    // Her microphone is heard again, now by the second agent.
+    let events = meeting.path("events?limit=1000");
+    meeting
+        .api
+        .wait_for(&events, LIMIT, |events| {
+            let heard =
+                system_tests::meeting::items(events).filter(|event| event["kind"] == "track_subscribed");
+            heard.count() >= 2
+        })
+        .await?;
+    let second = meeting.speech("beckett.wav", Duration::ZERO, Duration::from_secs(60))?;
+    alice.participant.play("after", &second).await?;
+    alice
+        .ears
+        .final_caption(&alice.identity, "fail better", LIMIT)
+        .await?;
+    let after = meeting.segments().await?;
+    assert_eq!(after[..before.len()], before[..], "what was stored has changed");
+    assert!(after.len() > before.len());
+    meeting.end().await
+}
