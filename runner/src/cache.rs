@@ -82,7 +82,11 @@ impl Cache {
     pub fn run_folder(&self, name: &str) -> Result<RunFolder> {
         let mut number = 1;
         loop {
-            let name = if number == 1 { name.to_owned() } else { format!("{name}-{number}") };
+            let name = if number == 1 {
+                name.to_owned()
+            } else {
+                format!("{name}-{number}")
+            };
             let lock = File::create(self.root.join(format!("{name}.running")))?;
             if lock.try_lock().is_ok() {
                 let path = self.root.join(&name);

@@ -6,6 +6,7 @@ pub mod api;
 pub mod cache;
 pub mod commands;
 pub mod demo;
+pub mod figures;
 pub mod interrupt;
 pub mod parts;
 pub mod process;

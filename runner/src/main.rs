@@ -8,7 +8,7 @@ use anyhow::{Context as _, Result};
 use clap::{Parser, Subcommand};
 use runner::cache::Cache;
 use runner::toolchain::{self, Need};
-use runner::{demo, parts, verify};
+use runner::{demo, figures, parts, verify};
 
 /// Sets up, runs and checks Rapporteur.
 #[derive(Parser)]
@@ -34,6 +34,14 @@ enum Action {
         #[arg(long)]
         json: Option<PathBuf>,
     },
+    /// Measures speed and accuracy; prints them and rewrites their section of docs/figures.md.
+    Figures {
+        /// What to measure.
+        name: figures::Name,
+        /// Write the figures to this file.
+        #[arg(long)]
+        json: Option<PathBuf>,
+    },
     /// Formatting, tests, clippy, documentation.
     Verify {
         /// Nothing but the tests that these arguments of `cargo test` choose.
@@ -45,6 +53,7 @@ enum Action {
 #[tokio::main]
 async fn main() -> ExitCode {
     let action = Options::parse().command;
+    runner::servers::choose_tls();
     match run(action).await {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
@@ -61,6 +70,7 @@ async fn run(action: Action) -> Result<()> {
     match action {
         Action::Setup { models } => setup(&workspace, models),
         Action::Demo { once, json } => demo::run(&workspace, &demo::Options { once, json }).await,
+        Action::Figures { name, json } => figures::run(&workspace, &figures::Options { name, json }).await,
         Action::Verify { only } => verify::run(&workspace, &only).await,
     }
 }

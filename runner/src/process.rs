@@ -18,6 +18,8 @@ const LOG_LINES: usize = 30;
 /// A killed process is gone long before.
 const GONE_LIMIT: Duration = Duration::from_secs(5);
 const POLL: Duration = Duration::from_millis(20);
+/// The unit in which Linux reports processor time to programs, on every processor we run on (USER_HZ).
+const TICKS_PER_SECOND: f64 = 100.0;
 
 /// A running program of ours or one that we need.
 #[derive(Debug)]
@@ -100,6 +102,16 @@ impl Process {
     /// The process's id.
     pub fn pid(&self) -> u32 {
         self.child.id()
+    }
+
+    /// The processor time it has used so far, without that of its children; none when it is gone.
+    pub fn cpu_seconds(&self) -> Option<f64> {
+        // utime and stime (proc(5)) are the 14th and 15th field of all.
+        let (user, system) = (
+            stat_field(self.child.id() as i32, 14)?,
+            stat_field(self.child.id() as i32, 15)?,
+        );
+        Some((user + system) as f64 / TICKS_PER_SECOND)
     }
 
     /// The end of the log.
@@ -210,9 +222,15 @@ fn signal(pid: i32, signal: Signal) {
 
 /// When a process was started, in clock ticks since boot: with the pid it names a process for good.
 fn started(pid: i32) -> Option<u64> {
+    stat_field(pid, 22)
+}
+
+/// A number of `/proc/<pid>/stat`, counted from 1 as in proc(5).
+fn stat_field(pid: i32, field: usize) -> Option<u64> {
     let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
-    // The program's name is in parentheses and may hold anything; the start is the 20th field behind it.
-    stat.rsplit_once(')')?.1.split_whitespace().nth(19)?.parse().ok()
+    // The second field, the program's name, is in parentheses and may hold anything.
+    let rest = stat.rsplit_once(')')?.1;
+    rest.split_whitespace().nth(field.checked_sub(3)?)?.parse().ok()
 }
 
 fn records_folder() -> Result<PathBuf> {
@@ -284,6 +302,20 @@ mod tests {
         let pid = dropped.pid() as i32;
         drop(dropped);
         assert_eq!(started(pid), None);
+    }
+
+    #[tokio::test]
+    async fn a_process_says_how_much_it_has_computed() {
+        let mut command = Command::new("sh");
+        command.args(["-c", "while :; do :; done"]);
+        let mut busy = Process::start("busy", &mut command, &folder("busy")).unwrap();
+        let begun = Instant::now();
+        while busy.cpu_seconds().unwrap() < 0.05 {
+            assert!(begun.elapsed() < Duration::from_secs(60));
+            tokio::time::sleep(POLL).await;
+        }
+        busy.kill();
+        assert_eq!(busy.cpu_seconds(), None);
     }
 
     #[tokio::test]

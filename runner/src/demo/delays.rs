@@ -79,7 +79,7 @@ fn count(text: &str) -> HashMap<String, usize> {
 }
 
 /// The value below which a share of all values lies (nearest rank); none of none.
-pub(super) fn percentile(values: &[i64], share: f64) -> Option<i64> {
+pub(crate) fn percentile(values: &[i64], share: f64) -> Option<i64> {
     let mut sorted = values.to_vec();
     sorted.sort_unstable();
     let rank = (share * sorted.len() as f64).ceil() as usize;

@@ -15,6 +15,7 @@ use super::stage::Stage;
 use super::summary::{Evidence, Summary};
 use super::{documents, voices};
 use crate::api::{Api, Invitation, Room, RoomApi};
+use crate::process::Process;
 use crate::servers::House;
 use crate::setup::Ready;
 
@@ -81,8 +82,13 @@ pub(super) async fn hold(house: &House, ready: &Ready, setup_seconds: f64) -> Re
     wait_until_heard(&record, &mut stage).await?;
 
     eprintln!();
+    let computed_seconds = || house.agent.process().and_then(Process::cpu_seconds);
+    let before = computed_seconds();
     talk(&mut stage, ready, house, &record, &mut failures).await?;
     settle(&mut stage, &record).await?;
+    let agent_core_seconds = computed_seconds()
+        .zip(before)
+        .map(|(after, before)| after - before);
 
     let origin = record
         .read()
@@ -106,6 +112,7 @@ pub(super) async fn hold(house: &House, ready: &Ready, setup_seconds: f64) -> Re
         usage: record.usage().await?,
         links,
         agent_joined_ms,
+        agent_core_seconds,
         setup_seconds,
         failures,
     });

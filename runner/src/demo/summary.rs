@@ -40,6 +40,9 @@ pub struct Summary {
     pub usage: Vec<Usage>,
     /// From scheduling a room that is due to the agent's having it.
     pub agent_joined_ms: i64,
+    /// Processor time of the agent from the first word until the last caption is settled, by the seconds of speech that
+    /// were played to it.
+    pub agent_core_seconds_per_speech_second: Option<f64>,
     /// From the command to running servers.
     pub setup_seconds: f64,
     /// Pages to open.
@@ -71,6 +74,8 @@ pub struct Evidence {
     pub links: Links,
     /// See [`Summary::agent_joined_ms`].
     pub agent_joined_ms: i64,
+    /// Processor time of the agent from the first word until the last caption is settled.
+    pub agent_core_seconds: Option<f64>,
     /// See [`Summary::setup_seconds`].
     pub setup_seconds: f64,
     /// What went wrong on the way.
@@ -123,6 +128,7 @@ impl Summary {
             first_caption_ms_p90: percentile(&delays.first_ms, 0.9),
             final_caption_ms_p50: percentile(&delays.final_ms, 0.5),
             final_caption_ms_p90: percentile(&delays.final_ms, 0.9),
+            agent_core_seconds_per_speech_second: core_seconds_per_speech_second(&evidence),
             answers: evidence.answers,
             usage: evidence.usage,
             agent_joined_ms: evidence.agent_joined_ms,
@@ -162,6 +168,12 @@ impl Summary {
             ),
         );
         row("agent had the room after", format!("{} ms", self.agent_joined_ms));
+        if let Some(seconds) = self.agent_core_seconds_per_speech_second {
+            row(
+                "agent's core seconds",
+                format!("{seconds:.2} per second of speech"),
+            );
+        }
         row("set-up took", format!("{:.1} s", self.setup_seconds));
         println!("\nanswers");
         for answer in &self.answers {
@@ -185,6 +197,16 @@ impl Summary {
             println!("\nDID NOT HAPPEN  {failure}");
         }
     }
+}
+
+fn core_seconds_per_speech_second(evidence: &Evidence) -> Option<f64> {
+    let played_ms: i64 = evidence
+        .played
+        .iter()
+        .map(|part| part.to_unix_ms - part.from_unix_ms)
+        .sum();
+    let seconds = evidence.agent_core_seconds?;
+    (played_ms > 0).then(|| seconds * 1000.0 / played_ms as f64)
 }
 
 /// Compares each part whose text is known with the words that its speaker was heard saying around that time.
@@ -386,6 +408,7 @@ mod tests {
                 join_url: String::new(),
             },
             agent_joined_ms: 1,
+            agent_core_seconds: Some(0.2),
             setup_seconds: 1.0,
             failures: Vec::new(),
         }
@@ -396,6 +419,9 @@ mod tests {
         let summary = Summary::of(good());
         assert_eq!(summary.failures, Vec::<String>::new());
         assert!(summary.word_error_rate.abs() < 1e-9 && summary.words_said == 3);
+        // 0.2 s of computing for two parts of 0.4 s.
+        let cost = summary.agent_core_seconds_per_speech_second.unwrap();
+        assert!((cost - 0.25).abs() < 1e-9, "{cost}");
     }
 
     #[test]

@@ -37,6 +37,12 @@ pub fn free_port() -> Result<u16> {
         .context("no free port between 18000 and 32000")
 }
 
+/// Chooses the process's TLS, which every HTTP client asks for even where it speaks in the clear.
+pub fn choose_tls() {
+    // Refused when it is chosen already.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+}
+
 /// A secret of 48 letters and digits.
 pub fn secret() -> String {
     use rand::Rng as _;
@@ -74,6 +80,7 @@ impl House {
         durability: Durability,
         mut told: impl FnMut(&str, &str),
     ) -> Result<Self> {
+        choose_tls();
         let postgres = Postgres::start(parts, folder, durability).await?;
         told("Postgres", &postgres.address());
         let livekit = Livekit::start(parts, folder).await?;

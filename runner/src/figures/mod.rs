@@ -1,0 +1,94 @@
+//! `cargo figures NAME`: speed and accuracy, measured in one place - ours and, side by side in the same run, others'. A run
+//! prints its figures with the machine they were taken on, and rewrites its own section of `docs/figures.md`.
+
+mod captions;
+mod figure;
+mod join;
+mod machine;
+mod observer;
+mod page;
+mod peer;
+mod python;
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+use anyhow::{Context as _, Result};
+use chrono::Utc;
+use clap::ValueEnum;
+
+pub use figure::{Figure, Report};
+use machine::Machine;
+
+use crate::interrupt::Interrupt;
+use crate::setup::{self, Profile};
+use crate::toolchain::Need;
+
+/// Where the figures are kept, in the workspace.
+const PAGE: &str = "docs/figures.md";
+
+/// What can be measured.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Name {
+    /// How long after it is due an agent hears a room.
+    Join,
+    /// How right captions are and how late they come.
+    Captions,
+}
+
+/// The command's options.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// What to measure.
+    pub name: Name,
+    /// Where to write the figures as JSON.
+    pub json: Option<PathBuf>,
+}
+
+/// Measures, prints, and rewrites the section of the page.
+///
+/// # Errors
+/// The machine cannot be made ready, a part does not start, or a measurement cannot be taken.
+pub async fn run(workspace: &Path, options: &Options) -> Result<()> {
+    let begun = Instant::now();
+    let ready = setup::prepare(workspace, Need::Demo, Profile::Release)?;
+    let name = options
+        .name
+        .to_possible_value()
+        .map(|value| value.get_name().to_owned())
+        .unwrap_or_default();
+    let machine = Machine::read()?;
+    let report = match options.name {
+        Name::Captions => captions::measure(&ready, begun).await?,
+        Name::Join => {
+            let mut interrupt = Interrupt::new()?;
+            // Whatever has been started is ended when the future is dropped.
+            tokio::select! {
+                biased;
+                () = interrupt.wait() => None,
+                report = join::measure(&ready, workspace) => Some(report?),
+            }
+        }
+    };
+    let Some(report) = report else {
+        eprintln!("interrupted: nothing was written");
+        return Ok(());
+    };
+    let section = page::section(&name, &machine, &report, Utc::now());
+    println!("\n{section}");
+    if let Some(file) = &options.json {
+        fs::write(file, serde_json::to_vec_pretty(&report.figures)?)
+            .with_context(|| format!("writing {}", file.display()))?;
+    }
+    let file = workspace.join(PAGE);
+    let before = match fs::read_to_string(&file) {
+        Ok(text) => Some(text),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => None,
+        Err(error) => return Err(error).with_context(|| format!("reading {}", file.display())),
+    };
+    let after = page::with_section(before.as_deref(), &name, &section)?;
+    fs::write(&file, after).with_context(|| format!("writing {}", file.display()))?;
+    eprintln!("{PAGE} has them now");
+    Ok(())
+}
