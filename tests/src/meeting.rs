@@ -65,14 +65,14 @@ impl Meeting {
         Ok(meeting)
     }
 
-    /// Waits until the agent of an epoch is in the room.
+    /// Waits until the agent of an epoch, or of a later one, is in the room.
     ///
     /// # Errors
     /// It does not come.
     pub async fn wait_for_agent(&self, epoch: i64) -> Result<()> {
         self.api
             .wait_for(&self.path("sessions"), AGENT_LIMIT, |sessions| {
-                items(sessions).any(|one| one["epoch"] == epoch && !one["joined_at"].is_null())
+                items(sessions).any(|one| one["epoch"].as_i64() >= Some(epoch) && !one["joined_at"].is_null())
             })
             .await
             .map(drop)

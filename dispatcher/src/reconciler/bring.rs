@@ -9,7 +9,7 @@ use crate::App;
 use crate::livekit::{DispatchMetadata, LiveKitError};
 
 /// An agent that has not come within this is not coming: the next epoch is due.
-pub(super) const DISPATCH_GRACE: Duration = Duration::from_secs(15);
+pub(super) const DISPATCH_GRACE: Duration = Duration::from_secs(5);
 /// The pause between two calls for the same epoch.
 const RETRY_PAUSE: Duration = Duration::from_millis(250);
 

@@ -129,7 +129,7 @@ struct RoomRow {
 }
 
 const LEAD_MS: i64 = 60_000;
-const DISPATCH_GRACE_MS: i64 = 15_000;
+const DISPATCH_GRACE_MS: i64 = 5_000;
 const LEASE_MS: i64 = 5_000;
 
 impl World {
