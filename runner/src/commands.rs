@@ -6,6 +6,21 @@ use anyhow::{Context as _, Result, bail};
 
 /// Lines of output that an error shows.
 const TAIL_LINES: usize = 30;
+/// How the variables begin that `cargo run` sets for the program's package.
+const TOLD_BY_CARGO: [&str; 4] = ["CARGO_MANIFEST_", "CARGO_PKG_", "CARGO_BIN_", "CARGO_PRIMARY_"];
+
+/// Cargo, as if it was started by hand. What `cargo run` tells the program that it runs is taken away again: build scripts
+/// (that of ring) depend on some of it, and half the workspace would be compiled anew at each change of hands.
+pub fn cargo() -> Command {
+    let mut command = Command::new("cargo");
+    for (name, _) in std::env::vars_os() {
+        let text = name.to_string_lossy();
+        if TOLD_BY_CARGO.iter().any(|start| text.starts_with(start)) {
+            command.env_remove(name);
+        }
+    }
+    command
+}
 
 /// Runs a command quietly; its output is shown only in the error.
 ///
@@ -54,4 +69,20 @@ fn line_of(command: &Command) -> String {
         .map(|word| word.to_string_lossy().into_owned())
         .collect::<Vec<_>>()
         .join(" ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn cargo_is_started_as_if_by_hand() {
+        // This test was started by cargo, which has told it its package.
+        assert!(std::env::var_os("CARGO_PKG_NAME").is_some());
+        let removed = cargo();
+        let removed: Vec<_> = removed.get_envs().filter(|(_, value)| value.is_none()).collect();
+        assert!(removed.iter().any(|(name, _)| *name == "CARGO_PKG_NAME"));
+        assert!(removed.iter().any(|(name, _)| *name == "CARGO_MANIFEST_DIR"));
+        assert!(!removed.iter().any(|(name, _)| *name == "CARGO_HOME"));
+    }
 }

@@ -1,7 +1,6 @@
 //! What every command does first: check the programs, end what a killed runner left, fetch the parts, compile.
 
 use std::path::{Path, PathBuf};
-use std::process::Command;
 use std::time::Instant;
 
 use anyhow::{Context as _, Result};
@@ -57,7 +56,7 @@ pub fn prepare(workspace: &Path, need: Need, profile: Profile) -> Result<Ready> 
 fn compile(workspace: &Path, profile: Profile) -> Result<PathBuf> {
     eprintln!("compiling");
     let begun = Instant::now();
-    let mut cargo = Command::new("cargo");
+    let mut cargo = commands::cargo();
     cargo
         .args(["build", "--package", "dispatcher", "--package", "agent"])
         .args(["--package", "system-tests", "--bins"]);

@@ -96,7 +96,7 @@ const CHECKS: [(&str, &[&str]); 4] = [
 /// Succeeds when cargo says that there is no such package; any other failure is one.
 fn without_webrtc_sys(workspace: &Path) -> Result<()> {
     let found = commands::run(
-        Command::new("cargo")
+        commands::cargo()
             .args(["tree", "--invert", "webrtc-sys"])
             .current_dir(workspace),
     );
@@ -108,7 +108,7 @@ fn without_webrtc_sys(workspace: &Path) -> Result<()> {
 }
 
 fn cargo(workspace: &Path, parts: &Parts, database_url: &str, arguments: &[&str]) -> Command {
-    let mut command = Command::new("cargo");
+    let mut command = commands::cargo();
     command
         .args(arguments)
         .current_dir(workspace)

@@ -3,7 +3,6 @@
 
 use std::fs;
 use std::path::Path;
-use std::process::Command;
 
 use anyhow::{Context as _, Result, ensure};
 
@@ -44,7 +43,7 @@ pub(super) fn check(workspace: &Path) -> Result<()> {
         }
     }
     commands::run_visibly(
-        Command::new("cargo")
+        commands::cargo()
             .args(["check", "--package", "agent", "--package", "system-tests"])
             .current_dir(&folder)
             .env("CARGO_TARGET_DIR", workspace.join(FOLDER).join("target"))
