@@ -39,15 +39,17 @@ pub(super) fn decode(
             .unwrap_or_default(),
     };
     let words = run(state, request, &samples, &prompt, cut_context(audio_ms))?;
-    if !guard::is_loop(&words, audio_ms) {
+    if !guard::is_loop(&words) && !guard::is_torrent(&words, audio_ms) {
         return Ok(words);
     }
     // A cut context and a prompt are what leads it astray most often.
     let again = run(state, request, &samples, &[], FULL_CONTEXT)?;
-    Ok(if guard::is_loop(&again, audio_ms) {
-        guard::unroll(again)
+    let once = guard::unroll(again);
+    // What nobody can have said is left out: the times of such words are as wrong as their text.
+    Ok(if guard::is_torrent(&once, audio_ms) {
+        Vec::new()
     } else {
-        again
+        once
     })
 }
 

@@ -17,14 +17,18 @@ const PHANTOMS: [&str; 9] = [
 ];
 /// Mean confidence under which a phantom phrase is not believed.
 const PHANTOM_CONFIDENCE: f32 = 0.6;
-/// Nobody says more.
-const WORDS_PER_SECOND_LIMIT: f64 = 9.0;
+/// Nobody says more,
+const WORDS_PER_SECOND_LIMIT: f64 = 8.0;
+/// and in this much of an utterance nobody says anything: what comes before its first and after its last voice.
+const QUIET_MS: u64 = 500;
+/// What a short call may have beyond that.
+const SPARE_WORDS: usize = 2;
 
 /// Whether the words repeat themselves as a decoder does that has lost its way: the same one to eight words at least
-/// four times in a row (at least eight times for a single word), or more words than a mouth can say.
-pub(super) fn is_loop(words: &[Word], audio_ms: u64) -> bool {
+/// four times in a row, at least eight times for a single word.
+pub(super) fn is_loop(words: &[Word]) -> bool {
     let normal: Vec<String> = words.iter().map(Word::normal).collect();
-    let repeats = (1..=8usize).any(|length| {
+    (1..=8usize).any(|length| {
         let needed = if length == 1 { 8 } else { 4 };
         normal.len() >= length * needed
             && normal.windows(length * needed).any(|window| {
@@ -32,9 +36,13 @@ pub(super) fn is_loop(words: &[Word], audio_ms: u64) -> bool {
                     .chunks_exact(length)
                     .all(|chunk| chunk == &window[..length])
             })
-    });
-    let limit = (audio_ms as f64 / 1000.0 * WORDS_PER_SECOND_LIMIT).ceil() as usize + 3;
-    repeats || words.len() > limit
+    })
+}
+
+/// Whether these are more words than a mouth can say in the time: a click becomes a whole sentence.
+pub(super) fn is_torrent(words: &[Word], audio_ms: u64) -> bool {
+    let seconds = audio_ms.saturating_sub(QUIET_MS) as f64 / 1000.0;
+    words.len() > (seconds * WORDS_PER_SECOND_LIMIT).ceil() as usize + SPARE_WORDS
 }
 
 /// Cuts a loop down to its first round.
@@ -101,20 +109,21 @@ mod tests {
 
     #[test]
     fn a_loop_is_found_and_speech_that_repeats_itself_is_not() {
-        assert!(is_loop(&words(&"and then ".repeat(6), 0.9), 10_000));
-        assert!(is_loop(&words(&"no ".repeat(9), 0.9), 10_000));
-        assert!(
-            is_loop(&words("a b c d e f g h i j k l m n o", 0.9), 1000),
-            "fifteen words in a second"
-        );
-        assert!(!is_loop(
-            &words(
-                "it was the best of times, it was the worst of times, it was the age of wisdom",
-                0.9
-            ),
-            6000
-        ));
-        assert!(!is_loop(&words("no no no no that is not what I said", 0.9), 4000));
+        assert!(is_loop(&words(&"and then ".repeat(6), 0.9)));
+        assert!(is_loop(&words(&"no ".repeat(9), 0.9)));
+        assert!(!is_loop(&words(
+            "it was the best of times, it was the worst of times, it was the age of wisdom",
+            0.9
+        )));
+        assert!(!is_loop(&words("no no no no that is not what I said", 0.9)));
+    }
+
+    #[test]
+    fn a_click_is_no_sentence() {
+        let sentence = words("I'm not going to be able to do that.", 0.9);
+        assert!(is_torrent(&sentence, 700), "nine words in a fifth of a second");
+        assert!(!is_torrent(&sentence, 2_000));
+        assert!(!is_torrent(&words("Yes, of course.", 0.9), 900));
     }
 
     #[test]
