@@ -1,0 +1,91 @@
+//! `cargo run --package system-tests --bin pictures`: holds a short meeting and takes the pictures of the documentation,
+//! `docs/captions.png` and `docs/captions-phone.png`. The programs have to be built: `cargo build --workspace`.
+
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+use std::time::Duration;
+
+use anyhow::{Context as _, Result, ensure};
+use system_tests::browser::{Browser, DESKTOP, PHONE, Screen, Setup};
+use system_tests::meeting::{Guest, Meeting};
+use system_tests::speech_file;
+
+const LIMIT: Duration = Duration::from_secs(30);
+const RECORDINGS: &str = "# Recordings\n\n## How long we keep them\n\nWe keep the recordings of meetings for thirty days. \
+    After thirty days they are deleted automatically.\n";
+const LINES: [(usize, &str); 4] = [
+    (
+        0,
+        "Good morning, Ben. I would like to talk about the plan for the new rooms before Friday.",
+    ),
+    (
+        1,
+        "Good morning, Alice. The rooms on the second floor are ready for the first patients.",
+    ),
+    (
+        0,
+        "That is good news. We want to record the first meetings there, so that nobody has to take notes.",
+    ),
+    (1, "Robin, how long do we keep the recordings?"),
+];
+const VOICES: [&str; 2] = ["slt", "rms"];
+/// Begins before the picture is taken and is still unsettled in it.
+const LAST: &str =
+    "Then we should tell the patients about it before the first meeting begins on Monday morning.";
+
+#[tokio::main]
+async fn main() -> Result<()> {
+    let meeting = Meeting::begin("Plan for the new rooms").await?;
+    meeting.document("recordings.md", RECORDINGS).await?;
+    let people = [
+        meeting.guest("Alice Moore").await?,
+        meeting.guest("Ben Carter").await?,
+    ];
+    let browser = Browser::start(meeting.folder(), &Setup::default()).await?;
+    browser.look(DESKTOP).await?;
+    browser.open(&meeting.link("captions_url").await?).await?;
+    for (index, (who, line)) in LINES.iter().enumerate() {
+        say(&meeting, &people[*who], VOICES[*who], line).await?;
+        let settled = format!("document.querySelectorAll('#transcript .words > span').length > {index}");
+        browser.wait_until("the caption", LIMIT, &settled).await?;
+    }
+    browser
+        .wait_until("the answer", LIMIT, "document.querySelector('.answer') !== null")
+        .await?;
+    let speaking = say(&meeting, &people[0], VOICES[0], LAST);
+    let pictures = async {
+        browser
+            .wait_until(
+                "words that are not settled",
+                LIMIT,
+                "/patients/i.test(document.querySelector('#partials').innerText)",
+            )
+            .await?;
+        picture(&browser, DESKTOP, "captions.png").await?;
+        picture(&browser, Screen { dark: true, ..PHONE }, "captions-phone.png").await
+    };
+    let (spoken, taken) = tokio::join!(speaking, pictures);
+    spoken?;
+    taken?;
+    browser.quit().await?;
+    meeting.end().await
+}
+
+async fn say(meeting: &Meeting, guest: &Guest, voice: &str, line: &str) -> Result<()> {
+    let file = meeting.folder().join("line.wav");
+    let flite = Command::new("flite")
+        .args(["-voice", voice, "-t", line, "-o"])
+        .arg(&file)
+        .status()
+        .context("flite")?;
+    ensure!(flite.success(), "flite: {flite}");
+    guest.participant.play(line, &speech_file::read(&file)?).await
+}
+
+async fn picture(browser: &Browser, screen: Screen, name: &str) -> Result<()> {
+    browser.look(screen).await?;
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs");
+    fs::write(folder.join(name), browser.screenshot().await?)?;
+    Ok(())
+}

@@ -1,0 +1,7 @@
+//! The pages in a real browser, with real servers behind them. Every behaviour has a house of its own, one after the
+//! other: recognition takes all that a small machine has.
+
+mod captions_run_live;
+mod house;
+mod links_are_refused;
+mod people_join_from_the_browser;
