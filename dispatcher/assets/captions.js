@@ -4,6 +4,14 @@
 import { Transcript, display, localTimes } from "./transcript.js";
 
 const STATES = { scheduled: "Waiting", live: "Live", ended: "Ended", cancelled: "Cancelled" };
+const EMPTY = {
+  scheduled: "The meeting has not begun. Captions appear here by themselves.",
+  live: "Captions appear here as soon as somebody speaks.",
+  ended: "The meeting is over. Nothing was said in it.",
+  cancelled: "The meeting was called off.",
+};
+// What is stored comes within this time of opening the page; it is not read aloud.
+const CAUGHT_UP_MS = 1_500;
 
 const transcript = new Transcript();
 display(transcript);
@@ -12,18 +20,32 @@ localTimes();
 const connection = document.getElementById("connection");
 const figures = document.getElementById("figures");
 const state = document.getElementById("state");
+const { assistant } = transcript.log.dataset;
+let meeting = state.dataset.state;
+
+// What is the same is not written again: it would be read aloud again.
+function write(place, words) {
+  if (place.textContent !== words) place.textContent = words;
+}
 
 function connected(how, words) {
   connection.dataset.connection = how;
-  if (connection.textContent !== words) connection.textContent = words;
+  write(connection, words);
+  showState();
 }
 
-function showState(status) {
-  state.dataset.state = status;
-  const words = STATES[status] ?? status;
-  if (state.textContent !== words) state.textContent = words;
+// A page that has lost its stream does not say "Live".
+function showState() {
+  const cut = meeting === "live" && connection.dataset.connection === "connecting" && known;
+  state.dataset.state = cut ? "reconnecting" : meeting;
+  write(state, cut ? "Reconnecting" : (STATES[meeting] ?? meeting));
+  write(transcript.empty.querySelector("p"), EMPTY[meeting] ?? EMPTY.live);
+  transcript.empty.dataset.state = meeting;
 }
-showState(state.dataset.state);
+
+// Whether the stream was open before.
+let known = false;
+showState();
 
 const url = transcript.log.dataset.events;
 // What came before the page was opened is not announced.
@@ -32,7 +54,11 @@ let source;
 
 function listen() {
   source = new EventSource(url);
-  source.addEventListener("open", () => connected("open", "Connected"));
+  source.addEventListener("open", () => {
+    if (!known) setTimeout(() => transcript.log.setAttribute("aria-live", "polite"), CAUGHT_UP_MS);
+    known = true;
+    connected("open", "Connected");
+  });
   source.addEventListener("error", async () => {
     if (source.readyState !== EventSource.CLOSED) {
       connected("connecting", "Reconnecting …");
@@ -56,15 +82,16 @@ function listen() {
     transcript.change(JSON.parse(event.data));
   });
   source.addEventListener("answers", (event) => {
-    for (const answer of JSON.parse(event.data)) transcript.answer(answer);
+    for (const answer of JSON.parse(event.data)) transcript.answer({ assistant, ...answer });
   });
   source.addEventListener("status", (event) => {
     const { status, settled_ms, coverage } = JSON.parse(event.data);
-    showState(status);
+    meeting = status;
+    showState();
     const shown = [];
-    if (settled_ms !== null) shown.push(`settled in ${(settled_ms / 1000).toFixed(1)} s`);
     if (coverage !== null) shown.push(`${Math.round(coverage * 100)} % of speech captioned`);
-    figures.textContent = shown.join(" · ");
+    if (settled_ms !== null) shown.push(`settled after ${(settled_ms / 1000).toFixed(1)} s`);
+    figures.replaceChildren(...shown.map((words) => Object.assign(document.createElement("span"), { textContent: words })));
   });
 }
 listen();

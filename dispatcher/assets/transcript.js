@@ -69,6 +69,7 @@ export class Transcript {
     const who = element("p", "who", name);
     if (startMs !== undefined) who.append(element("time", "", clock(startMs)));
     turn.append(face, who, element("p", "words"));
+    turn.dataset.identity = identity;
     return turn;
   }
 
@@ -78,18 +79,22 @@ export class Transcript {
     if (this.settled.has(segment.id)) return;
     this.settled.add(segment.id);
     this.empty.hidden = true;
-    const last = this.log.lastElementChild;
-    const same = last?.dataset.identity === segment.identity
-      && segment.start_ms - Number(last.dataset.at) < PARAGRAPH_GAP_MS;
-    let turn = last;
-    if (!same) {
+    let turn = this.log.lastElementChild;
+    if (!this.#continues(turn, segment)) {
       turn = this.#turn(segment.identity, segment.name, segment.start_ms);
-      turn.dataset.identity = segment.identity;
       this.log.append(turn);
     }
     turn.dataset.at = String(segment.start_ms);
-    turn.lastElementChild.append(element("span", fresh ? "new" : "", segment.text));
+    const words = element("span", fresh ? "new" : "", segment.text);
+    words.dataset.at = String(segment.start_ms);
+    // A real space: the words are also copied and read aloud.
+    turn.lastElementChild.append(words, " ");
+    this.#joinPartials();
     this.follow();
+  }
+
+  #continues(turn, caption) {
+    return turn?.dataset.identity === caption.identity && caption.start_ms - Number(turn.dataset.at) < PARAGRAPH_GAP_MS;
   }
 
   // A caption that still changes: { id, identity, name, text, start_ms }.
@@ -98,18 +103,28 @@ export class Transcript {
     this.empty.hidden = true;
     let known = this.changing.get(partial.id);
     if (!known) {
-      known = { turn: this.#turn(partial.identity, partial.name) };
+      known = { turn: this.#turn(partial.identity, partial.name), partial };
       this.changing.set(partial.id, known);
       this.partials.append(known.turn);
+      this.#joinPartials();
     }
     known.at = performance.now();
     known.turn.lastElementChild.textContent = partial.text;
     this.follow();
   }
 
+  // What goes on where its speaker's last paragraph ended needs no name again.
+  #joinPartials() {
+    let first = true;
+    for (const { turn, partial } of this.changing.values()) {
+      turn.classList.toggle("continues", first && this.#continues(this.log.lastElementChild, partial));
+      first = false;
+    }
+  }
+
   #drop(id) {
     this.changing.get(id)?.turn.remove();
-    this.changing.delete(id);
+    if (this.changing.delete(id)) this.#joinPartials();
   }
 
   #forgetLost() {
@@ -118,50 +133,98 @@ export class Transcript {
     }
   }
 
-  // An answer: { id, question, text, asked_by, grounded, sources }.
+  // An answer: { id, assistant, question, text, asked_by, grounded, sources, at_ms }.
   answer(answer) {
     if (this.entries.has(answer.id)) return;
-    this.empty.hidden = true;
-    const card = element("article", answer.grounded ? "answer" : "answer ungrounded");
-    const asked = answer.asked_by ? `${answer.asked_by} asked: ` : "Asked: ";
-    card.append(element("p", "question", `${asked}“${answer.question}”`), element("p", "text", answer.text));
-    if (answer.sources.length > 0) {
-      const details = element("details");
-      const count = answer.sources.length;
-      details.append(element("summary", "", count === 1 ? "1 source" : `${count} sources`));
-      const list = element("ol");
-      for (const source of answer.sources) {
-        const item = element("li");
-        const place = [source.heading, source.page ? `page ${source.page}` : ""].filter(Boolean).join(", ");
-        item.append(element("cite", "", source.document_title));
-        if (place) item.append(element("span", "quiet", ` — ${place}`));
-        item.append(element("blockquote", "", source.quote));
-        list.append(item);
-      }
-      details.append(list);
-      card.append(details);
-    }
-    this.#entry(answer.id, card);
+    const card = answerCard({ ...answer, ...(answer.grounded ? {} : { note: "Not from the documents" }) });
+    card.querySelector(".who").append(element("time", "", clock(answer.at_ms)));
+    this.entries.set(answer.id, card);
+    this.#place(card, answer.at_ms);
   }
 
-  // A chat message: { id, from, text }; the same id again replaces its text.
+  // A chat message: { id, from, text, assistant }; the same id again replaces its text.
   message(message) {
-    this.empty.hidden = true;
+    const card = message.assistant
+      ? answerCard({ assistant: message.from, ...sourcesOf(message.text) })
+      : element("article", "message");
+    if (!message.assistant) card.append(element("p", "from", message.from), element("p", "text", message.text));
     const known = this.entries.get(message.id);
-    if (known) {
-      known.lastElementChild.textContent = message.text;
-      return this.follow();
-    }
-    const card = element("article", message.assistant ? "answer" : "message");
-    card.append(element("p", "from", message.from), element("p", "text", message.text));
-    this.#entry(message.id, card);
-  }
-
-  #entry(id, card) {
-    this.entries.set(id, card);
-    this.log.append(card);
+    this.entries.set(message.id, card);
+    if (known) known.replaceWith(card);
+    else this.#place(card, Infinity);
     this.follow();
   }
+
+  // Puts a card behind what was said before it, in the middle of a paragraph if need be: after a reload answers come
+  // when all words are there already.
+  #place(card, atMs) {
+    this.empty.hidden = true;
+    card.dataset.at = String(atMs);
+    let before = this.log.lastElementChild;
+    while (before && Number((before.querySelector("[data-at]") ?? before).dataset.at) > atMs) {
+      before = before.previousElementSibling;
+    }
+    if (before) before.after(card);
+    else this.log.prepend(card);
+    const later = [...(before?.querySelectorAll(".words > [data-at]") ?? [])].filter((words) => Number(words.dataset.at) > atMs);
+    if (later.length > 0) {
+      const rest = before.cloneNode(true);
+      rest.querySelector(".words").replaceChildren(...later.flatMap((words) => [words, " "]));
+      rest.querySelector("time").textContent = clock(Number(later[0].dataset.at));
+      before.dataset.at = before.querySelector(".words").lastElementChild.dataset.at;
+      card.after(rest);
+    }
+    this.#joinPartials();
+    this.follow();
+  }
+}
+
+// { assistant, question, asked_by, text, note, sources: [{ document_title, heading, page, quote }] }
+function answerCard({ assistant, question, asked_by, text, note, sources }) {
+  const card = element("article", note ? "answer ungrounded" : "answer");
+  const face = element("span", "face");
+  face.setAttribute("aria-hidden", "true");
+  card.append(face, element("p", "who", assistant));
+  const body = element("div", "body");
+  if (question) body.append(element("p", "question", asked_by ? `${asked_by}: “${question}”` : `“${question}”`));
+  const words = element("p", "text");
+  // The markers of sources stand small beside their sentence.
+  for (const part of text.split(/\s*(\[\d+\])/)) {
+    words.append(/^\[\d+\]$/.test(part) ? element("sup", "", part.slice(1, -1)) : part);
+  }
+  body.append(words);
+  if (note) body.append(element("p", "note", note));
+  if (sources.length > 0) body.append(sourceList(sources));
+  card.append(body);
+  return card;
+}
+
+function sourceList(sources) {
+  const list = element("ol", "sources");
+  list.setAttribute("aria-label", sources.length === 1 ? "Source" : "Sources");
+  for (const source of sources) {
+    const item = element("li");
+    const place = [source.heading, source.page ? `page ${source.page}` : ""].filter(Boolean).join(", ");
+    const title = element(source.quote ? "summary" : "p");
+    title.append(element("cite", "", source.document_title));
+    if (place) title.append(element("span", "place", place));
+    if (source.quote) {
+      const details = element("details");
+      details.append(title, element("blockquote", "", source.quote));
+      item.append(details);
+    } else {
+      item.append(title);
+    }
+    list.append(item);
+  }
+  return list;
+}
+
+// An answer in the chat carries its sources in its last line: "Sources: [1] Title, heading, p. 4; [2] ...".
+function sourcesOf(message) {
+  const [, text, line] = message.match(/^([^]*)\n\nSources: (\[1\] [^\n]*)$/) ?? [null, message, ""];
+  const sources = line.split(/(?:^|; )\[\d+\] /).filter(Boolean).map((title) => ({ document_title: title }));
+  return { text, sources };
 }
 
 function remembered(key, fallback) {

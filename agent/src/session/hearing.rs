@@ -244,7 +244,6 @@ impl<E: Ear> Session<E> {
         track.partial_waiting = None;
         let (start_ms, end_ms) = (place.0, place.1.max(place.0));
         let context = track.context(&self.vocabulary, start_ms);
-        self.usage.add_ms(Kind::SpeechDetected, "", end_ms - start_ms);
         let same = |asked: &AskedPartial<E::Audio>| asked.utterance == open.number && asked.audio == audio;
         let adopts = track
             .partial_asked
@@ -377,7 +376,12 @@ impl<E: Ear> Session<E> {
     ) {
         let text = line_of(&words);
         let said_ms = request.end_ms - request.start_ms;
-        self.usage.add_ms(Kind::SpeechRecognised, &engine, said_ms);
+        // Both at once: what is still being recognised would look like a gap.
+        self.usage.add_ms(Kind::SpeechDetected, "", said_ms);
+        // Without an engine nothing was recognised: every attempt failed.
+        if !engine.is_empty() {
+            self.usage.add_ms(Kind::SpeechRecognised, &engine, said_ms);
+        }
         if text.is_empty() {
             self.order.ready(ticket, None, now_ms);
             if !request.shown.text().is_empty() {

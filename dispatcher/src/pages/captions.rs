@@ -42,6 +42,7 @@ pub struct LinkQuery {
 #[template(path = "captions.html")]
 struct CaptionsPage {
     title: String,
+    assistant: String,
     starts_at: DateTime<Utc>,
     status: &'static str,
     events: String,
@@ -67,8 +68,12 @@ pub async fn page(
 ) -> Response {
     let render = async || -> Result<Response, Problem> {
         let claims = check(&app, room, &key)?;
-        let room = app.store.room(claims.organisation, room).await?;
+        let (room, organisation) = tokio::try_join!(
+            app.store.room(claims.organisation, room),
+            app.store.organisation(claims.organisation)
+        )?;
         let page = CaptionsPage {
+            assistant: organisation.assistant_name,
             events: format!("/rooms/{}/captions/events?key={key}", room.id),
             title: room.title,
             starts_at: room.starts_at,

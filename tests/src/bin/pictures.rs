@@ -21,7 +21,7 @@ const LINES: [(usize, &str); 4] = [
     ),
     (
         1,
-        "Good morning, Alice. The rooms on the second floor are ready for the first patients.",
+        "Good morning, Alice. The rooms on the second floor are ready, and so is the furniture.",
     ),
     (
         0,
@@ -32,7 +32,7 @@ const LINES: [(usize, &str); 4] = [
 const VOICES: [&str; 2] = ["slt", "rms"];
 /// Begins before the picture is taken and is still unsettled in it.
 const LAST: &str =
-    "Then we should tell the patients about it before the first meeting begins on Monday morning.";
+    "Then we should tell our visitors about it before the first meeting begins on Monday morning.";
 
 #[tokio::main]
 async fn main() -> Result<()> {
@@ -59,7 +59,7 @@ async fn main() -> Result<()> {
             .wait_until(
                 "words that are not settled",
                 LIMIT,
-                "/patients/i.test(document.querySelector('#partials').innerText)",
+                "/tell/i.test(document.querySelector('#partials').innerText)",
             )
             .await?;
         picture(&browser, DESKTOP, "captions.png").await?;
