@@ -52,6 +52,8 @@ pub struct Segment {
     pub id: String,
     /// Who.
     pub speaker: Speaker,
+    /// The end of its voice on the meeting clock, as the voice detector heard it.
+    pub end_ms: i64,
     /// What.
     pub text: String,
     /// Its words.

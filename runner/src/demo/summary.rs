@@ -30,7 +30,7 @@ pub struct Summary {
     pub first_caption_ms_p50: Option<i64>,
     /// The same, 90th percentile.
     pub first_caption_ms_p90: Option<i64>,
-    /// From the end of a segment's speech to its final caption.
+    /// From the end of a segment's voice to its final caption.
     pub final_caption_ms_p50: Option<i64>,
     /// The same, 90th percentile.
     pub final_caption_ms_p90: Option<i64>,
@@ -350,6 +350,7 @@ mod tests {
                 identity: format!("p-{who}"),
                 name: CAST[who].name.into(),
             },
+            end_ms: words.last().map_or(0, |word| word.end_ms),
             text: String::new(),
             words,
         };
