@@ -9,6 +9,7 @@ use agent::config::{Chat, Config, Options};
 use agent::health::{self, Health};
 use agent::host::{Host, Parts};
 use agent::metrics::Metrics;
+use agent::session::room;
 use agent::worker::link::{self, Server};
 use agent::worker::protocol::Worker;
 use anyhow::{Context as _, Result};
@@ -57,6 +58,7 @@ async fn main() -> Result<()> {
 
     // The health server answers "not ready" while the models load.
     let models = config.clone();
+    room::send_at_once();
     let (recogniser, embedder) = tokio::task::spawn_blocking(move || load(&models)).await??;
     let answerer = answerer(&embedder, config.chat.clone())?;
     let instance = uuid::Uuid::new_v4().to_string();

@@ -3,6 +3,7 @@
 
 mod ears;
 mod link;
+mod signal;
 mod sound;
 
 use std::sync::Arc;
@@ -13,6 +14,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 pub use self::link::{RPC_PAYLOAD_MAX_BYTES, RoomFailure, RoomLink};
+pub use self::signal::send_at_once;
 pub use self::sound::SAMPLE_RATE_HZ;
 use super::track::Speaker;
 use super::types::EndReason;

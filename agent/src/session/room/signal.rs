@@ -1,0 +1,118 @@
+//! The signalling connection to LiveKit, opened as the `livekit` crate opens it, but with TCP_NODELAY. Without it the
+//! subscription to a microphone waits for the server's delayed acknowledgement of the message before it: 40 ms, and often
+//! another round of negotiation, which the server puts off by 150 ms.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use futures_util::stream::{SplitSink, SplitStream};
+use futures_util::{SinkExt as _, StreamExt as _};
+use livekit_net::{Header, TransportError, WsClient, WsConnectResult, WsConnection};
+use tokio::net::TcpStream;
+use tokio::sync::Mutex;
+use tokio_tungstenite::tungstenite::client::IntoClientRequest as _;
+use tokio_tungstenite::tungstenite::error::{Error, ProtocolError};
+use tokio_tungstenite::tungstenite::http::{HeaderName, HeaderValue};
+use tokio_tungstenite::tungstenite::{self, Message};
+use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async_with_config};
+
+type Socket = WebSocketStream<MaybeTlsStream<TcpStream>>;
+
+/// Where the way leads through a proxy, the crate's own client knows it.
+const PROXIES: [&str; 4] = ["HTTP_PROXY", "http_proxy", "HTTPS_PROXY", "https_proxy"];
+
+/// Has the process's rooms joined without delay. Called once, before the first of them.
+pub fn send_at_once() {
+    let set = |name: &str| std::env::var_os(name).is_some_and(|value| !value.is_empty());
+    if !PROXIES.into_iter().any(set) {
+        livekit_net::set_ws_client(Arc::new(Client));
+    }
+}
+
+struct Client;
+
+#[async_trait]
+impl WsClient for Client {
+    async fn connect(
+        &self,
+        url: String,
+        headers: Vec<Header>,
+        timeout_ms: u64,
+    ) -> Result<WsConnectResult, TransportError> {
+        let mut request = url.into_client_request().map_err(failure)?;
+        for header in headers {
+            let bad = || TransportError::Other(format!("the header {} cannot be sent", header.name));
+            let name = HeaderName::try_from(&header.name).map_err(|_| bad())?;
+            let value = HeaderValue::try_from(&header.value).map_err(|_| bad())?;
+            request.headers_mut().insert(name, value);
+        }
+        let opening = connect_async_with_config(request, None, true);
+        let (socket, _) = tokio::time::timeout(Duration::from_millis(timeout_ms), opening)
+            .await
+            .map_err(|_| TransportError::Timeout)?
+            .map_err(failure)?;
+        let (writer, reader) = socket.split();
+        let connection = Arc::new(Connection {
+            writer: Mutex::new(writer),
+            reader: Mutex::new(reader),
+        });
+        Ok(WsConnectResult { connection })
+    }
+}
+
+/// The crate looks at the status of a refusal.
+fn failure(error: Error) -> TransportError {
+    match error {
+        Error::Http(response) => TransportError::Http {
+            status: response.status().as_u16(),
+        },
+        other => TransportError::Connection(other.to_string()),
+    }
+}
+
+struct Connection {
+    writer: Mutex<SplitSink<Socket, Message>>,
+    reader: Mutex<SplitStream<Socket>>,
+}
+
+#[async_trait]
+impl WsConnection for Connection {
+    async fn send(&self, frame: Vec<u8>) -> Result<(), TransportError> {
+        let message = Message::Binary(frame.into());
+        self.writer.lock().await.send(message).await.map_err(failure)
+    }
+
+    async fn recv(&self) -> Result<Option<Vec<u8>>, TransportError> {
+        let mut reader = self.reader.lock().await;
+        loop {
+            match reader.next().await {
+                Some(Ok(Message::Binary(frame))) => return Ok(Some(frame.to_vec())),
+                // Answered with the next write at the latest; this makes one.
+                Some(Ok(Message::Ping(payload))) => {
+                    let _ = self.writer.lock().await.send(Message::Pong(payload)).await;
+                }
+                Some(Ok(Message::Close(_))) | None => return Ok(None),
+                Some(Ok(_)) => {}
+                Some(Err(error)) if is_end(&error) => return Ok(None),
+                Some(Err(error)) => return Err(failure(error)),
+            }
+        }
+    }
+
+    async fn close(&self) {
+        // A connection that is gone needs no closing.
+        let _ = self.writer.lock().await.close().await;
+    }
+}
+
+/// A server that goes without the closing handshake is gone all the same.
+fn is_end(error: &tungstenite::Error) -> bool {
+    match error {
+        Error::ConnectionClosed
+        | Error::AlreadyClosed
+        | Error::Protocol(ProtocolError::ResetWithoutClosingHandshake) => true,
+        Error::Io(error) => error.kind() == std::io::ErrorKind::UnexpectedEof,
+        _ => false,
+    }
+}
