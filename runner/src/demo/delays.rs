@@ -1,6 +1,6 @@
 //! Caption delays. A word's first caption is the first one, partial or final, of its segment that shows the word; its delay
 //! counts from the end of the word as spoken. A segment's final delay counts from the end of its voice to the arrival of the
-//! final. Both ends are the transcript's: the voice's is the voice detector's and good to 0.2 s (compared with the level of the
+//! final. Both ends are the transcript's: the voice's is the voice detector's and good to 0.25 s (compared with the level of the
 //! played files), a word's is the recogniser's and only as good as that.
 
 use std::collections::HashMap;

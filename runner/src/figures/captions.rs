@@ -25,7 +25,7 @@ the last caption is settled, answers included, by the seconds of speech played."
 const CAVEATS: [&str; 3] = [
     "The texts are few and easy: clear synthesised voices, and the opening of a novel that the model has read. This shows that \
      nothing is lost on the way, not how well strangers in a noisy room are understood.",
-    "The voice's end is good to 0.2 s (compared with the level of the played files) and on the agent's clock, so the way from \
+    "The voice's end is good to a quarter of a second (compared with the level of the played files) and on the agent's clock, so the way from \
      the speaker to the agent is not in the delay.",
     "The delay until a word first appears is not given: it would count from the ends of words, and those in the transcript are \
      not true enough. The recogniser puts many of them at the end of their utterance.",
