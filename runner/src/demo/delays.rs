@@ -1,10 +1,9 @@
-//! Caption delays. A word's first caption is the first one, partial or final, of its segment that shows the word; its delay
-//! counts from the end of the word as spoken. A segment's final delay counts from the end of its voice to the arrival of the
-//! final. Both ends are the transcript's: the voice's is the voice detector's and good to 0.25 s (compared with the level of the
-//! played files), a word's is the recogniser's and only as good as that.
+//! Caption delays. The first caption of a turn is the first one, partial or final, that shows one of its first words; its
+//! delay counts from the voice's beginning in the played file, so the first words' own length is in it. A segment's final
+//! delay counts from the end of its voice, which is the voice detector's and good to 0.25 s (compared with the level of the
+//! played files), to the arrival of the final.
 
-use std::collections::HashMap;
-
+use super::stage::Played;
 use crate::api::Segment;
 use crate::score::normal_words;
 
@@ -21,56 +20,53 @@ pub struct Seen {
     pub at_unix_ms: i64,
 }
 
-/// All delays, in milliseconds.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct Delays {
-    /// For each word that was shown.
-    pub first_ms: Vec<i64>,
-    /// For each segment whose final arrived.
-    pub final_ms: Vec<i64>,
-}
+/// A caption of a turn comes within this time of its end, or it is not of this turn.
+const TURN_AFTER_MS: i64 = 5_000;
+/// So many words of a turn are its first ones: a small model may miss one.
+const FIRST_WORDS: usize = 3;
 
-/// Measures every word and segment; `origin_unix_ms` is the zero of the meeting clock.
-pub(super) fn measure(segments: &[Segment], seen: &[Seen], origin_unix_ms: i64) -> Delays {
-    let mut delays = Delays::default();
-    for segment in segments {
-        let captions: Vec<(&Seen, HashMap<String, usize>)> = seen
-            .iter()
-            .filter(|caption| caption.segment == segment.id)
-            .map(|caption| (caption, count(&caption.text)))
-            .collect();
-        let mut said: HashMap<String, usize> = HashMap::new();
-        for word in &segment.words {
-            for normal in normal_words(&word.text) {
-                // The third "was" is shown once a caption has three of them.
-                let nth = said.entry(normal.clone()).or_default();
-                *nth += 1;
-                let first = captions
+/// The delay of each turn's first caption, of turns whose text is known. `identities` are the participants', in the order
+/// of the cast.
+pub(super) fn first_captions(
+    played: &[Played],
+    segments: &[Segment],
+    seen: &[Seen],
+    identities: &[String],
+) -> Vec<i64> {
+    let first_caption = |turn: &Played| {
+        let mut wanted = normal_words(turn.text.as_deref()?);
+        wanted.truncate(FIRST_WORDS);
+        let voice_unix_ms = turn.from_unix_ms + turn.voice_from_ms;
+        let speaker = identities.get(turn.who)?;
+        let is_of_turn = |caption: &&Seen| {
+            let segment = segments.iter().find(|segment| segment.id == caption.segment);
+            let in_time = voice_unix_ms..turn.to_unix_ms.saturating_add(TURN_AFTER_MS);
+            segment.is_some_and(|segment| segment.speaker.identity == *speaker)
+                && in_time.contains(&caption.at_unix_ms)
+                && normal_words(&caption.text)
                     .iter()
-                    .filter(|(_, words)| words.get(&normal).is_some_and(|shown| shown >= nth))
-                    .map(|(caption, _)| caption.at_unix_ms)
-                    .min();
-                let spoken = origin_unix_ms + word.end_ms;
-                delays.first_ms.extend(first.map(|at| at - spoken));
-            }
-        }
-        let settled = captions
+                    .any(|word| wanted.contains(word))
+        };
+        let first = seen
             .iter()
-            .filter(|(caption, _)| caption.r#final)
-            .map(|(caption, _)| caption.at_unix_ms)
+            .filter(is_of_turn)
+            .map(|caption| caption.at_unix_ms)
             .min();
-        let end = origin_unix_ms + segment.end_ms;
-        delays.final_ms.extend(settled.map(|at| at - end));
-    }
-    delays
+        first.map(|at_unix_ms| at_unix_ms - voice_unix_ms)
+    };
+    played.iter().filter_map(first_caption).collect()
 }
 
-fn count(text: &str) -> HashMap<String, usize> {
-    let mut words = HashMap::new();
-    for word in normal_words(text) {
-        *words.entry(word).or_default() += 1;
-    }
-    words
+/// The delay of each segment's final; `origin_unix_ms` is the zero of the meeting clock.
+pub(super) fn finals(segments: &[Segment], seen: &[Seen], origin_unix_ms: i64) -> Vec<i64> {
+    let settled = |segment: &Segment| {
+        let finals = seen
+            .iter()
+            .filter(|caption| caption.r#final && caption.segment == segment.id);
+        let first = finals.map(|caption| caption.at_unix_ms).min();
+        first.map(|at_unix_ms| at_unix_ms - (origin_unix_ms + segment.end_ms))
+    };
+    segments.iter().filter_map(settled).collect()
 }
 
 /// The value below which a share of all values lies (nearest rank); none of none.
@@ -84,30 +80,25 @@ pub(crate) fn percentile(values: &[i64], share: f64) -> Option<i64> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::api::{Speaker, Word};
+    use crate::api::Speaker;
 
-    fn segment(words: &[(&str, i64)]) -> Segment {
-        let word = |&(text, end_ms): &(&str, i64)| Word {
-            text: text.into(),
-            start_ms: end_ms - 200,
-            end_ms,
-        };
+    fn segment(id: &str, identity: &str, end_ms: i64) -> Segment {
         Segment {
             sequence: 1,
-            id: "s".into(),
+            id: id.into(),
             speaker: Speaker {
-                identity: "p".into(),
+                identity: identity.into(),
                 name: "P".into(),
             },
-            end_ms: 650,
+            end_ms,
             text: String::new(),
-            words: words.iter().map(word).collect(),
+            words: Vec::new(),
         }
     }
 
-    fn seen(text: &str, r#final: bool, at_unix_ms: i64) -> Seen {
+    fn seen(segment: &str, text: &str, r#final: bool, at_unix_ms: i64) -> Seen {
         Seen {
-            segment: "s".into(),
+            segment: segment.into(),
             text: text.into(),
             r#final,
             at_unix_ms,
@@ -115,25 +106,40 @@ mod tests {
     }
 
     #[test]
-    fn a_repeated_word_waits_for_its_own_caption() {
-        let segments = [segment(&[("It", 100), ("was,", 300), ("it", 500), ("was.", 700)])];
-        let captions = [
-            seen("it was", false, 10_900),
-            seen("it was it", false, 11_200),
-            seen("It was, it was.", true, 12_000),
+    fn a_turn_begins_with_its_own_words_and_speaker() {
+        let played = [Played {
+            who: 1,
+            text: Some("Good morning, Alice.".into()),
+            name: String::new(),
+            from_unix_ms: 10_000,
+            voice_from_ms: 200,
+            to_unix_ms: 12_000,
+        }];
+        let segments = [
+            segment("other", "a", 0),
+            segment("click", "b", 0),
+            segment("turn", "b", 0),
         ];
-        let delays = measure(&segments, &captions, 10_000);
-        assert_eq!(delays.first_ms, [800, 600, 700, 1300]);
-        assert_eq!(delays.final_ms, [1350]);
+        let captions = [
+            seen("turn", "Good", false, 10_100), // before the voice
+            seen("other", "Good morning", false, 10_300),
+            seen("click", "Hey.", true, 10_400),
+            seen("turn", "Good", false, 10_900),
+            seen("turn", "Good morning, Alice.", true, 12_500),
+        ];
+        let identities = ["a".to_owned(), "b".to_owned()];
+        assert_eq!(first_captions(&played, &segments, &captions, &identities), [700]);
+        assert!(first_captions(&played, &segments, &captions[..3], &identities).is_empty());
     }
 
     #[test]
-    fn what_was_never_shown_has_no_delay() {
-        let segments = [segment(&[("Hello", 100)])];
-        assert_eq!(
-            measure(&segments, &[seen("Goodbye", false, 500)], 0),
-            Delays::default()
-        );
+    fn a_final_counts_from_the_end_of_the_voice() {
+        let segments = [segment("s", "p", 650), segment("never shown", "p", 900)];
+        let captions = [
+            seen("s", "it was", false, 10_700),
+            seen("s", "It was.", true, 11_200),
+        ];
+        assert_eq!(finals(&segments, &captions, 10_000), [550]);
     }
 
     #[test]

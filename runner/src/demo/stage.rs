@@ -11,6 +11,7 @@ use super::delays::Seen;
 use super::participant::{Heard, Participant, Via};
 use super::screen::Screen;
 use super::script::Who;
+use super::voices;
 use crate::api::Invitation;
 
 /// Reports that wait to be read; participants wait when there are more.
@@ -27,6 +28,8 @@ pub struct Played {
     pub name: String,
     /// Wall clock.
     pub from_unix_ms: i64,
+    /// Where the voice begins in the file.
+    pub voice_from_ms: i64,
     /// Wall clock; the same as `from_unix_ms` while it plays.
     pub to_unix_ms: i64,
 }
@@ -140,13 +143,14 @@ impl Stage {
     /// Begins to play a file.
     ///
     /// # Errors
-    /// The participant is gone.
+    /// The file cannot be read, or the participant is gone.
     pub(super) fn begin(&mut self, who: Who, name: &str, file: &Path, text: Option<&str>) -> Result<()> {
         self.played.push(Played {
             who,
             text: text.map(str::to_owned),
             name: name.to_owned(),
             from_unix_ms: 0,
+            voice_from_ms: voices::begins_ms(file)?,
             to_unix_ms: i64::MAX,
         });
         self.participants[who].play(file)

@@ -111,8 +111,14 @@ impl Summary {
                 failures.push(format!("usage of kind {kind} is recorded"));
             }
         }
-        let delays = delays::measure(&evidence.segments, &evidence.captions, evidence.origin_unix_ms);
-        if delays.first_ms.is_empty() {
+        let first_ms = delays::first_captions(
+            &evidence.played,
+            &evidence.segments,
+            &evidence.captions,
+            &evidence.identities,
+        );
+        let final_ms = delays::finals(&evidence.segments, &evidence.captions, evidence.origin_unix_ms);
+        if first_ms.is_empty() {
             failures.push("captions arrive while people talk".to_owned());
         }
         let percentile = delays::percentile;
@@ -124,10 +130,10 @@ impl Summary {
                 .into_iter()
                 .map(|(name, errors)| (name, errors.rate()))
                 .collect(),
-            first_caption_ms_p50: percentile(&delays.first_ms, 0.5),
-            first_caption_ms_p90: percentile(&delays.first_ms, 0.9),
-            final_caption_ms_p50: percentile(&delays.final_ms, 0.5),
-            final_caption_ms_p90: percentile(&delays.final_ms, 0.9),
+            first_caption_ms_p50: percentile(&first_ms, 0.5),
+            first_caption_ms_p90: percentile(&first_ms, 0.9),
+            final_caption_ms_p50: percentile(&final_ms, 0.5),
+            final_caption_ms_p90: percentile(&final_ms, 0.9),
             agent_core_seconds_per_speech_second: core_seconds_per_speech_second(&evidence),
             answers: evidence.answers,
             usage: evidence.usage,
@@ -152,7 +158,7 @@ impl Summary {
             row(&format!("  {part}"), format!("{rate:.3}"));
         }
         row(
-            "first caption after its word",
+            "first caption of a turn after",
             format!(
                 "{} (p90 {})",
                 ms(self.first_caption_ms_p50),
@@ -160,7 +166,7 @@ impl Summary {
             ),
         );
         row(
-            "final caption after the speech",
+            "final caption after the voice",
             format!(
                 "{} (p90 {})",
                 ms(self.final_caption_ms_p50),
@@ -369,6 +375,7 @@ mod tests {
             text: Some(text.into()),
             name: text.into(),
             from_unix_ms,
+            voice_from_ms: 0,
             to_unix_ms: from_unix_ms + 400,
         };
         let usage = |kind: &&str| Usage {

@@ -54,7 +54,7 @@ pub(super) fn decode(
 }
 
 /// The encoder computes no more than the audio needs; measured to cost under three points of word error rate and
-/// to save five sixths of the time (docs/figures.md).
+/// to save five sixths of the time.
 fn cut_context(audio_ms: u64) -> i32 {
     ((audio_ms * 50 / 1000) as i32 + 128).clamp(384, FULL_CONTEXT)
 }
