@@ -186,7 +186,11 @@ function answerCard({ assistant, question, asked_by, text, note, sources }) {
   face.setAttribute("aria-hidden", "true");
   card.append(face, element("p", "who", assistant));
   const body = element("div", "body");
-  if (question) body.append(element("p", "question", asked_by ? `${asked_by}: “${question}”` : `“${question}”`));
+  if (question) {
+    // As it was heard behind the assistant's name, it begins in the middle of a sentence.
+    const asked = `“${question[0].toUpperCase()}${question.slice(1)}”`;
+    body.append(element("p", "question", asked_by ? `${asked_by}: ${asked}` : asked));
+  }
   const words = element("p", "text");
   // The markers of sources stand small beside their sentence.
   for (const part of text.split(/\s*(\[\d+\])/)) {
@@ -204,7 +208,7 @@ function sourceList(sources) {
   list.setAttribute("aria-label", sources.length === 1 ? "Source" : "Sources");
   for (const source of sources) {
     const item = element("li");
-    const place = [source.heading, source.page ? `page ${source.page}` : ""].filter(Boolean).join(", ");
+    const place = [source.heading?.replaceAll(" > ", " › "), source.page ? `page ${source.page}` : ""].filter(Boolean).join(", ");
     const title = element(source.quote ? "summary" : "p");
     title.append(element("cite", "", source.document_title));
     if (place) title.append(element("span", "place", place));
@@ -270,12 +274,12 @@ export function display(transcript) {
   });
 }
 
-// Times as the reader's own clock shows them.
+// Times as the reader's own clock shows them; this year's without the year.
 export function localTimes() {
   for (const time of document.querySelectorAll("time[data-local]")) {
     const at = new Date(time.dateTime);
-    if (!Number.isNaN(at.getTime())) {
-      time.textContent = at.toLocaleString([], { dateStyle: "medium", timeStyle: "short" });
-    }
+    if (Number.isNaN(at.getTime())) continue;
+    const year = at.getFullYear() === new Date().getFullYear() ? {} : { year: "numeric" };
+    time.textContent = at.toLocaleString([], { ...year, month: "short", day: "numeric", hour: "numeric", minute: "2-digit" });
   }
 }
