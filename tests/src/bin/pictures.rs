@@ -1,5 +1,5 @@
 //! `cargo run --package system-tests --bin pictures`: holds a short meeting and takes the pictures of the documentation,
-//! `docs/captions.png` and `docs/captions-phone.png`. The programs have to be built: `cargo build --workspace`.
+//! `docs/captions*.png` and `docs/join-*.png`. The programs have to be built: `cargo build --workspace`.
 
 use std::fs;
 use std::path::Path;
@@ -7,7 +7,7 @@ use std::process::Command;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
-use system_tests::browser::{Browser, DESKTOP, PHONE, Screen, Setup};
+use system_tests::browser::{Browser, DESKTOP, PHONE, Screen, Setup, key};
 use system_tests::meeting::{Guest, Meeting};
 use system_tests::speech_file;
 
@@ -69,7 +69,25 @@ async fn main() -> Result<()> {
     spoken?;
     taken?;
     browser.quit().await?;
+    join(&meeting).await?;
     meeting.end().await
+}
+
+/// The join page: before entering, and in the room.
+async fn join(meeting: &Meeting) -> Result<()> {
+    let microphone = Some(meeting.recording("two_cities.wav"));
+    let browser = Browser::start(meeting.folder(), &Setup { microphone }).await?;
+    browser.look(PHONE).await?;
+    browser.open(&meeting.link("join_url").await?).await?;
+    browser.tab_to("name").await?;
+    browser.press("Clara Diaz").await?;
+    picture(&browser, PHONE, "join-lobby.png").await?;
+    browser.press(key::ENTER).await?;
+    browser
+        .wait_until("own words", LIMIT, "/wisdom/i.test(document.body.innerText)")
+        .await?;
+    picture(&browser, PHONE, "join-room.png").await?;
+    browser.quit().await
 }
 
 async fn say(meeting: &Meeting, guest: &Guest, voice: &str, line: &str) -> Result<()> {
