@@ -1,7 +1,9 @@
 //! A real browser: headless Chromium behind chromedriver, spoken to in the W3C WebDriver protocol. Only what our pages
 //! need; the client crates would change features of `serde_json` or `syn` for the whole workspace and build it twice.
 
-use std::path::{Path, PathBuf};
+mod look;
+
+use std::path::Path;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
@@ -11,6 +13,8 @@ use base64::engine::general_purpose::STANDARD;
 use reqwest::Method;
 use runner::process::Process;
 use serde_json::{Value, json};
+
+pub use look::{DESKTOP, PHONE, Screen, Setup};
 
 const START_LIMIT: Duration = Duration::from_secs(20);
 const COMMAND_LIMIT: Duration = Duration::from_secs(30);
@@ -28,41 +32,6 @@ pub mod key {
     /// Presses what has the focus.
     pub const SPACE: &str = " ";
 }
-
-/// How a browser begins.
-#[derive(Clone, Debug, Default)]
-pub struct Setup {
-    /// What its microphone hears, again and again; without it there is no microphone.
-    pub microphone: Option<PathBuf>,
-}
-
-/// A window's size and look.
-#[derive(Clone, Copy, Debug)]
-pub struct Screen {
-    /// In CSS pixels.
-    pub width: u32,
-    /// In CSS pixels.
-    pub height: u32,
-    /// Has touch and no mouse.
-    pub phone: bool,
-    /// The device's preference.
-    pub dark: bool,
-}
-
-/// A laptop.
-pub const DESKTOP: Screen = Screen {
-    width: 1280,
-    height: 800,
-    phone: false,
-    dark: false,
-};
-/// A phone held upright.
-pub const PHONE: Screen = Screen {
-    width: 390,
-    height: 844,
-    phone: true,
-    dark: false,
-};
 
 /// A browser with one window. Dropping it ends Chromium and chromedriver.
 pub struct Browser {
@@ -93,7 +62,7 @@ impl Browser {
         let profile = folder.join(format!("chromium-{port}"));
         let body = json!({"capabilities": {"alwaysMatch": {
             "browserName": "chrome",
-            "goog:chromeOptions": {"args": arguments(&profile, setup)},
+            "goog:chromeOptions": {"args": look::arguments(&profile, setup)},
         }}});
         let made = send(&http, Method::POST, &format!("{base}/session"), Some(&body)).await?;
         let id = made["sessionId"].as_str().context("no session")?;
@@ -268,34 +237,6 @@ impl Browser {
         self.driver.stop(STOP_LIMIT).await;
         closed.map(drop)
     }
-}
-
-fn arguments(profile: &Path, setup: &Setup) -> Vec<String> {
-    let fixed = [
-        "--headless=new",
-        // Chromium ends with the pipe's other end, however that ends.
-        "--remote-debugging-pipe",
-        "--no-sandbox",
-        "--disable-gpu",
-        "--disable-quic",
-        "--no-first-run",
-        "--disable-background-networking",
-        "--disable-component-update",
-        "--disable-sync",
-        "--disable-dev-shm-usage",
-        "--hide-scrollbars",
-    ];
-    let mut arguments: Vec<String> = fixed.map(str::to_owned).to_vec();
-    arguments.push(format!("--user-data-dir={}", profile.display()));
-    arguments.push(format!("--window-size={},{}", DESKTOP.width, DESKTOP.height));
-    if let Some(file) = &setup.microphone {
-        arguments.extend([
-            "--use-fake-ui-for-media-stream".to_owned(),
-            "--use-fake-device-for-media-stream".to_owned(),
-            format!("--use-file-for-fake-audio-capture={}", file.display()),
-        ]);
-    }
-    arguments
 }
 
 /// One WebDriver command; its value.
