@@ -11,8 +11,7 @@ async fn a_dispatch_becomes_a_session_with_its_room_and_epoch() {
     let livekit = LiveKit::start().await;
     let mut worker = TestWorker::start(livekit.server(), 2).await;
     let dispatch = new_dispatch(7);
-    livekit.dispatch(&dispatch).await;
-    let assignment = worker.started().await;
+    let (_, assignment) = worker.placed(&livekit, &dispatch).await;
     assert_eq!(assignment.dispatch, dispatch);
     assert_eq!(assignment.livekit_room, room_name(&dispatch));
     let claims = livekit.verify(&assignment.token);
@@ -29,15 +28,10 @@ async fn deleting_the_dispatch_stops_its_session_and_no_other() {
     let livekit = LiveKit::start().await;
     let mut worker = TestWorker::start(livekit.server(), 2).await;
     let (kept, deleted) = (new_dispatch(1), new_dispatch(1));
-    livekit.dispatch(&kept).await;
-    worker.started().await;
-    let created = livekit.dispatch(&deleted).await;
-    let job_id = worker.started().await.job_id;
-    livekit
-        .dispatches()
-        .delete_dispatch(created.id, room_name(&deleted))
-        .await
-        .unwrap();
+    worker.placed(&livekit, &kept).await;
+    let (created, assignment) = worker.placed(&livekit, &deleted).await;
+    let job_id = assignment.job_id;
+    livekit.delete(&created).await;
     match worker.next().await {
         Did::Stopped(stopped, StopReason::Terminated) => assert_eq!(stopped, job_id),
         other => panic!("{other:?}"),
@@ -49,27 +43,25 @@ async fn deleting_the_dispatch_stops_its_session_and_no_other() {
 async fn a_server_that_restarts_finds_the_worker_again_and_its_sessions_untouched() {
     let mut livekit = LiveKit::start().await;
     let mut worker = TestWorker::start(livekit.server(), 3).await;
-    livekit.dispatch(&new_dispatch(1)).await;
-    worker.started().await;
+    worker.placed(&livekit, &new_dispatch(1)).await;
     livekit.restart().await;
     assert!(matches!(worker.next().await, Did::Unregistered));
     assert!(matches!(worker.next().await, Did::Registered));
     let after = new_dispatch(2);
-    livekit.dispatch(&after).await;
     // The first thing that happens to any session is the start of the new one.
-    assert_eq!(worker.started().await.dispatch, after);
+    let (_, assignment) = worker.placed(&livekit, &after).await;
+    assert_eq!(assignment.dispatch, after);
 }
 
 #[tokio::test]
 async fn a_full_worker_gets_nothing_and_the_next_one_gets_the_job() {
     let livekit = LiveKit::start().await;
     let mut first = TestWorker::start(livekit.server(), 1).await;
-    livekit.dispatch(&new_dispatch(1)).await;
-    first.started().await;
+    first.placed(&livekit, &new_dispatch(1)).await;
     let mut second = TestWorker::start(livekit.server(), 1).await;
     let dispatch = new_dispatch(1);
-    livekit.dispatch(&dispatch).await;
-    assert_eq!(second.started().await.dispatch, dispatch);
+    let (_, assignment) = second.placed(&livekit, &dispatch).await;
+    assert_eq!(assignment.dispatch, dispatch);
     assert!(first.is_quiet());
 }
 
@@ -78,8 +70,7 @@ async fn a_drain_stops_every_session_and_ends_the_worker() {
     let livekit = LiveKit::start().await;
     let mut worker = TestWorker::start(livekit.server(), 2).await;
     for _ in 0..2 {
-        livekit.dispatch(&new_dispatch(1)).await;
-        worker.started().await;
+        worker.placed(&livekit, &new_dispatch(1)).await;
     }
     worker.drain.cancel();
     for _ in 0..2 {

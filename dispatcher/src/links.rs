@@ -15,7 +15,7 @@ const VERSION: u8 = 1;
 const CLAIMS_BYTES: usize = 2 + 3 * 16 + 8;
 const MAC_BYTES: usize = 32;
 /// What a token becomes in base64url.
-const TOKEN_CHARACTERS: usize = (CLAIMS_BYTES + MAC_BYTES) * 8 / 6 + 1;
+const TOKEN_CHARACTERS: usize = ((CLAIMS_BYTES + MAC_BYTES) * 8).div_ceil(6);
 
 /// What a link is good for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -21,6 +21,8 @@ use uuid::Uuid;
 
 /// Nothing here takes longer unless something is broken.
 pub(crate) const LIMIT: Duration = Duration::from_secs(20);
+/// A job that has not come within this is lost.
+const LOST_AFTER: Duration = Duration::from_secs(5);
 const API_KEY: &str = "testkey";
 const API_SECRET: &str = "a-secret-for-tests-of-more-than-32-characters";
 
@@ -66,8 +68,8 @@ impl LiveKit {
         }
     }
 
-    /// Asks for an agent in a room, until the server has noticed that there is one to ask.
-    pub(crate) async fn dispatch(&self, dispatch: &Dispatch) -> proto::AgentDispatch {
+    /// Asks for an agent in a room.
+    async fn dispatch(&self, dispatch: &Dispatch) -> proto::AgentDispatch {
         let request = proto::CreateAgentDispatchRequest {
             agent_name: "rapporteur".to_owned(),
             room: room_name(dispatch),
@@ -80,8 +82,16 @@ impl LiveKit {
             .expect("the server takes a dispatch")
     }
 
+    /// Takes a dispatch back.
+    pub(crate) async fn delete(&self, created: &proto::AgentDispatch) {
+        self.dispatches()
+            .delete_dispatch(created.id.clone(), created.room.clone())
+            .await
+            .expect("the server takes a dispatch back");
+    }
+
     /// The API for dispatches.
-    pub(crate) fn dispatches(&self) -> AgentDispatchClient {
+    fn dispatches(&self) -> AgentDispatchClient {
         AgentDispatchClient::with_api_key(&self.http(), API_KEY, API_SECRET)
     }
 
@@ -224,12 +234,23 @@ impl TestWorker {
             .expect("the worker runs")
     }
 
-    /// The session that it starts next.
-    pub(crate) async fn started(&mut self) -> Assignment {
-        match self.next().await {
-            Did::Started(assignment) => *assignment,
-            other => panic!("{other:?}"),
+    /// Asks for an agent until a session starts. On a busy machine LiveKit's own parts answer each other too late and a job
+    /// is lost without a word; asking again is up to whoever wants the agent, as the reconciler does.
+    pub(crate) async fn placed(
+        &mut self,
+        livekit: &LiveKit,
+        dispatch: &Dispatch,
+    ) -> (proto::AgentDispatch, Assignment) {
+        let until = Instant::now() + LIMIT;
+        while Instant::now() < until {
+            let created = livekit.dispatch(dispatch).await;
+            match timeout(LOST_AFTER, self.did.recv()).await {
+                Ok(Some(Did::Started(assignment))) => return (created, *assignment),
+                Ok(other) => panic!("{other:?}"),
+                Err(_) => livekit.delete(&created).await,
+            }
         }
+        panic!("no session started");
     }
 
     /// Whether it has done anything so far that nobody has looked at.
