@@ -45,6 +45,7 @@ async fn the_opening_of_a_tale_of_two_cities() {
     let mut events = listener.push(&samples);
     events.extend(listener.flush());
     let (mut text, mut agreement, mut settled_words) = (String::new(), Agreement::default(), 0);
+    let mut words: Vec<speech::Word> = Vec::new();
     for event in events {
         match event {
             ListenerEvent::SpeechStarted { .. } => agreement = Agreement::default(),
@@ -79,6 +80,7 @@ async fn the_opening_of_a_tale_of_two_cities() {
                         .all(|word| start_ms <= word.start_ms && word.start_ms <= word.end_ms)
                 );
                 assert!(heard.words.iter().all(|word| word.end_ms <= end_ms + 1000));
+                words.extend(heard.words.clone());
                 text.push_str(&heard.text());
                 text.push(' ');
             }
@@ -87,6 +89,20 @@ async fn the_opening_of_a_tale_of_two_cities() {
     }
     let errors = word_errors(said, &text);
     assert!(errors.rate() < 0.15, "{errors:?}: {text}");
+    // The pauses of the reader, from the level of the file: no word is spoken in them.
+    for pause_ms in [
+        4_650..4_950,
+        6_300..6_600,
+        8_300..8_700,
+        10_300..10_600,
+        12_900..13_300,
+    ] {
+        let middle_ms = (pause_ms.start + pause_ms.end) / 2;
+        let spoken = words
+            .iter()
+            .find(|word| word.start_ms < middle_ms && middle_ms < word.end_ms);
+        assert!(spoken.is_none(), "{spoken:?} is in the pause {pause_ms:?}");
+    }
     assert!(settled_words > 3, "no partial was ever settled");
     assert!(pool.snapshot().final_audio_ms > 20_000);
 }

@@ -90,7 +90,6 @@ fn run(
 }
 
 /// A word that is being put together from tokens.
-#[derive(Default)]
 struct Pieces {
     bytes: Vec<u8>,
     start_ms: u64,
@@ -98,11 +97,16 @@ struct Pieces {
     confidence: f32,
 }
 
+/// A word lasts no longer than this and so much for each of its letters: a pause before it is not its own.
+const WORD_MS: (u64, u64) = (150, 60);
+
 fn words_of(state: &WhisperState, request: &Request) -> Vec<Word> {
     let audio_end_ms = request.start_ms + (request.audio.len() / SAMPLES_PER_MS) as u64;
     let mut words = Vec::new();
     for segment in state.as_iter() {
         let mut pieces: Vec<Pieces> = Vec::new();
+        // Where the token before ended, if the attention tells.
+        let mut before_ms = None;
         for index in 0..segment.n_tokens() {
             let Some(token) = segment.get_token(index) else {
                 continue;
@@ -114,12 +118,20 @@ fn words_of(state: &WhisperState, request: &Request) -> Vec<Word> {
             if bytes.starts_with(b"[_") || bytes.starts_with(b"<|") {
                 continue;
             }
-            let start_ms = request.start_ms + data.t0.max(0) as u64 * 10;
-            let end_ms = request.start_ms + data.t1.max(0) as u64 * 10;
+            let at = |hundredths: i64| request.start_ms + hundredths.max(0) as u64 * 10;
+            // whisper.cpp names the moment at which the attention goes on to the next token: this one's end.
+            let (start_ms, end_ms) = match data.t_dtw {
+                ..0 => (at(data.t0), at(data.t1)),
+                end => (before_ms.unwrap_or(request.start_ms), at(end)),
+            };
+            before_ms = (data.t_dtw >= 0).then_some(end_ms);
             match pieces.last_mut() {
                 Some(word) if !bytes.starts_with(b" ") => {
                     word.bytes.extend_from_slice(bytes);
-                    word.end_ms = word.end_ms.max(end_ms);
+                    // A full stop is no sound: the pause behind the word is its.
+                    if !bytes.iter().all(u8::is_ascii_punctuation) {
+                        word.end_ms = word.end_ms.max(end_ms);
+                    }
                     word.confidence = word.confidence.min(data.p);
                 }
                 _ => pieces.push(Pieces {
@@ -130,18 +142,13 @@ fn words_of(state: &WhisperState, request: &Request) -> Vec<Word> {
                 }),
             }
         }
-        let segment_words = pieces.into_iter().filter_map(|word| {
-            let text = String::from_utf8_lossy(&word.bytes).trim().to_owned();
-            let start_ms = word.start_ms.min(audio_end_ms);
-            let end_ms = word.end_ms.clamp(start_ms, audio_end_ms);
-            (!text.is_empty()).then_some(Word {
-                text,
-                start_ms,
-                end_ms,
-                confidence: word.confidence,
-            })
-        });
-        let segment_words: Vec<Word> = segment_words.collect();
+        let segment_words: Vec<Word> = pieces
+            .into_iter()
+            .filter_map(|piece| word_of(piece, audio_end_ms))
+            .collect();
+        if before_ms.is_some() && guard::is_cramped(&segment_words) {
+            continue;
+        }
         if !guard::is_phantom(&segment_words, segment.no_speech_probability()) {
             words.extend(segment_words);
         }
@@ -155,4 +162,37 @@ fn words_of(state: &WhisperState, request: &Request) -> Vec<Word> {
         word.end_ms = word.end_ms.max(word.start_ms);
     }
     words
+}
+
+fn word_of(piece: Pieces, audio_end_ms: u64) -> Option<Word> {
+    let text = String::from_utf8_lossy(&piece.bytes).trim().to_owned();
+    let longest_ms = WORD_MS.0 + WORD_MS.1 * text.chars().count() as u64;
+    let end_ms = piece.end_ms.min(audio_end_ms);
+    let start_ms = piece.start_ms.clamp(end_ms.saturating_sub(longest_ms), end_ms);
+    (!text.is_empty()).then_some(Word {
+        text,
+        start_ms,
+        end_ms,
+        confidence: piece.confidence,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_word_does_not_begin_in_the_pause_before_it() {
+        let piece = |text: &str, start_ms, end_ms| Pieces {
+            bytes: text.into(),
+            start_ms,
+            end_ms,
+            confidence: 0.9,
+        };
+        let times = |piece| word_of(piece, 5_000).map(|word| (word.start_ms, word.end_ms));
+        assert_eq!(times(piece(" morning,", 300, 700)), Some((300, 700)));
+        assert_eq!(times(piece(" Ben", 700, 3_000)), Some((2_670, 3_000)));
+        assert_eq!(times(piece(" Ben", 4_900, 6_000)), Some((4_900, 5_000)));
+        assert_eq!(times(piece(" ", 0, 100)), None);
+    }
 }

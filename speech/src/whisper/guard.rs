@@ -45,6 +45,14 @@ pub(super) fn is_torrent(words: &[Word], audio_ms: u64) -> bool {
     words.len() > (seconds * WORDS_PER_SECOND_LIMIT).ceil() as usize + SPARE_WORDS
 }
 
+/// Whether a line has no sound of its own: its words lie on one another, as those of a line that is said a second time do.
+pub(super) fn is_cramped(words: &[Word]) -> bool {
+    let (Some(first), Some(last)) = (words.first(), words.last()) else {
+        return false;
+    };
+    is_torrent(words, last.end_ms.saturating_sub(first.start_ms) + QUIET_MS)
+}
+
 /// Cuts a loop down to its first round.
 pub(super) fn unroll(mut words: Vec<Word>) -> Vec<Word> {
     let normal: Vec<String> = words.iter().map(Word::normal).collect();
@@ -124,6 +132,18 @@ mod tests {
         assert!(is_torrent(&sentence, 700), "nine words in a fifth of a second");
         assert!(!is_torrent(&sentence, 2_000));
         assert!(!is_torrent(&words("Yes, of course.", 0.9), 900));
+    }
+
+    #[test]
+    fn words_need_room() {
+        let mut line = words("It was the age of foolishness.", 0.9);
+        assert!(is_cramped(&line));
+        for (index, word) in line.iter_mut().enumerate() {
+            word.start_ms = index as u64 * 250;
+            word.end_ms = word.start_ms + 250;
+        }
+        assert!(!is_cramped(&line));
+        assert!(!is_cramped(&words("Yes.", 0.9)));
     }
 
     #[test]

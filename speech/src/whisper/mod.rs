@@ -1,5 +1,6 @@
 //! Local Whisper: a pool of worker threads over one copy of the weights.
 
+mod alignment;
 mod decode;
 mod guard;
 mod pool;

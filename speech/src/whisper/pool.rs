@@ -7,8 +7,9 @@ use std::time::Instant;
 
 use parking_lot::{Condvar, Mutex};
 use tokio::sync::oneshot;
-use whisper_rs::{WhisperContext, WhisperContextParameters};
+use whisper_rs::{DtwParameters, WhisperContext, WhisperContextParameters, WhisperError};
 
+use super::alignment;
 use super::decode::decode;
 use super::queue::{Queue, RecogniseError, Request};
 use crate::{Hypothesis, SAMPLES_PER_MS};
@@ -120,7 +121,15 @@ impl WhisperPool {
             source,
         };
         let mut parameters = WhisperContextParameters::default();
-        parameters.use_gpu(false).flash_attn(false);
+        let unreadable = |_| failed(WhisperError::InitError);
+        // The fast kind of attention does not give out its weights, by which words are timed.
+        parameters
+            .use_gpu(false)
+            .flash_attn(false)
+            .dtw_parameters(DtwParameters {
+                mode: alignment::mode_of(path).map_err(unreadable)?,
+                ..DtwParameters::default()
+            });
         let context = Arc::new(WhisperContext::new_with_params(path, parameters).map_err(failed)?);
         let name = path
             .file_stem()
