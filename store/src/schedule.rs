@@ -23,6 +23,8 @@ pub struct DueRoom {
     pub ends_at: DateTime<Utc>,
     /// The newest epoch handed out; 0 before the first.
     pub epoch: i64,
+    /// An agent took the room and its lease ran out without being given back: it died, or could not reach the database.
+    pub overdue: bool,
 }
 
 /// What somebody waits for.
@@ -47,7 +49,8 @@ impl Store {
     /// The database is away.
     pub async fn due_rooms(&self, lead: Duration, limit: i64) -> Result<Vec<DueRoom>> {
         Ok(sqlx::query_as(
-            "SELECT r.id AS room, r.organisation_id AS organisation, r.livekit_room, r.capacity, r.ends_at, r.epoch
+            "SELECT r.id AS room, r.organisation_id AS organisation, r.livekit_room, r.capacity, r.ends_at, r.epoch,
+                    EXISTS (SELECT FROM agent_sessions s WHERE s.room_id = r.id AND s.status = 'running') AS overdue
              FROM rooms r
              WHERE r.status IN ('scheduled', 'live')
                AND r.starts_at - make_interval(secs => $1) <= now() AND r.ends_at > now()
@@ -87,7 +90,7 @@ impl Store {
     /// The database is away.
     pub async fn rooms_past_end(&self, limit: i64) -> Result<Vec<DueRoom>> {
         Ok(sqlx::query_as(
-            "SELECT id AS room, organisation_id AS organisation, livekit_room, capacity, ends_at, epoch
+            "SELECT id AS room, organisation_id AS organisation, livekit_room, capacity, ends_at, epoch, false AS overdue
              FROM rooms WHERE status IN ('scheduled', 'live') AND ends_at <= now() ORDER BY ends_at LIMIT $1",
         )
         .bind(limit)

@@ -77,6 +77,26 @@ async fn from_the_lead_time_to_the_end_without_an_agent() {
 }
 
 #[tokio::test]
+async fn an_agent_that_took_its_room_and_is_overdue_is_told_from_one_that_never_came() {
+    let database = Database::new().await;
+    let (store, organisation) = (&database.store, database.organisation().await);
+    let room = store
+        .create_room(organisation, &beginning_in(0))
+        .await
+        .unwrap()
+        .id;
+    let overdue = async || store.due_rooms(LEAD, 1).await.unwrap()[0].overdue;
+    assert!(!overdue().await);
+    store.begin_dispatch(room, 0, HOUR).await.unwrap();
+    database.age_leases(room, 61).await;
+    assert!(!overdue().await);
+    store.begin_dispatch(room, 1, HOUR).await.unwrap();
+    store.take_lease(room, 2, "worker", HOUR).await.unwrap();
+    database.age_leases(room, 61).await;
+    assert!(overdue().await);
+}
+
+#[tokio::test]
 async fn the_next_look_is_at_the_next_change() {
     let database = Database::new().await;
     let (store, organisation) = (&database.store, database.organisation().await);

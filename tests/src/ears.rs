@@ -6,6 +6,7 @@ use anyhow::{Result, bail};
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 
+use crate::meeting::plain;
 use crate::participant::{Heard, Via};
 
 /// The reports of one participant, in order of arrival.
@@ -54,25 +55,25 @@ impl Ears {
                     }
                 }
                 Ok(None) => bail!(
-                    "waiting for {what}: the participant is gone; heard {:#?}",
-                    self.heard
+                    "waiting for {what}: the participant is gone; heard\n{}",
+                    list(&self.heard)
                 ),
                 Err(_) => bail!(
-                    "waiting for {what}: nothing for {limit:?}; heard {:#?}",
-                    self.heard
+                    "waiting for {what}: nothing for {limit:?}; heard\n{}",
+                    list(&self.heard)
                 ),
             }
         }
     }
 
-    /// Waits for the final caption of `speaker` that contains `words` (lower case), however it came.
+    /// Waits for the final caption of `speaker` that contains `words` (lower case, no punctuation), however it came.
     ///
     /// # Errors
     /// `limit` passes first.
     pub async fn final_caption(&mut self, speaker: &str, words: &str, limit: Duration) -> Result<Heard> {
         self.wait_for(&format!("a final caption with {words:?}"), limit, |report| {
             matches!(report, Heard::Caption { speaker: who, text, r#final: true, .. }
-                if who == speaker && text.to_lowercase().contains(words))
+                if who == speaker && plain(text).contains(words))
         })
         .await
     }
@@ -92,4 +93,10 @@ impl Ears {
             })
             .collect()
     }
+}
+
+/// One report a line, the last first: a failure's output is cut at its end.
+fn list(heard: &[Heard]) -> String {
+    let lines: Vec<String> = heard.iter().rev().map(|report| format!("  {report:?}")).collect();
+    lines.join("\n")
 }

@@ -31,6 +31,7 @@ pub struct Meeting {
     /// Its id.
     pub room: String,
     recordings: PathBuf,
+    logs: LogsOfAFailure,
     run: RunFolder,
     // One meeting at a time, in this process and beside it: recognition takes all that a small machine has.
     _turn: File,
@@ -46,6 +47,7 @@ impl Meeting {
         let turn = File::create(cache.path("meeting.running"))?;
         turn.lock()?;
         let run = cache.run_folder("tests")?;
+        let logs = LogsOfAFailure(run.path.clone());
         let parts = parts(&cache)?;
         let binaries = setup::binaries()?;
         let house = House::start(&parts, &binaries, &run.path, Durability::Memory, |_, _| {}).await?;
@@ -58,6 +60,7 @@ impl Meeting {
             organisation,
             room,
             recordings: parts.recordings,
+            logs,
             run,
             _turn: turn,
         };
@@ -224,7 +227,35 @@ impl Meeting {
     /// The folder cannot be removed.
     pub async fn end(self) -> Result<()> {
         self.house.stop().await;
+        self.logs.are_not_needed();
         Ok(fs::remove_dir_all(&self.run.path)?)
+    }
+}
+
+/// When a test fails, what the servers wrote last is the best that there is to read; it is printed with the failure.
+struct LogsOfAFailure(PathBuf);
+
+impl LogsOfAFailure {
+    const LINES: usize = 25;
+    const NAMES: [&str; 3] = ["dispatcher.log", "agent.log", "livekit-server.log"];
+
+    fn are_not_needed(mut self) {
+        self.0 = PathBuf::new();
+    }
+}
+
+impl Drop for LogsOfAFailure {
+    fn drop(&mut self) {
+        for name in Self::NAMES {
+            let Ok(log) = fs::read_to_string(self.0.join(name)) else {
+                continue;
+            };
+            let lines: Vec<&str> = log.lines().collect();
+            println!("--- {name}, the end of {} lines", lines.len());
+            for line in &lines[lines.len().saturating_sub(Self::LINES)..] {
+                println!("{}", line.get(..400).unwrap_or(line));
+            }
+        }
     }
 }
 

@@ -73,6 +73,8 @@ pub(super) struct FinalRequest<A> {
     end_ms: u64,
     context: String,
     shown: Shown,
+    /// On which two partials agreed.
+    committed_words: Vec<Word>,
     fallback_words: Vec<Word>,
     fallback_engine: String,
     attempts: u32,
@@ -261,6 +263,7 @@ impl<E: Ear> Session<E> {
             end_ms,
             context,
             shown: open.shown,
+            committed_words: words_of(open.agreement.committed()),
             fallback_words: open.words,
             fallback_engine: open.engine,
             attempts: 0,
@@ -317,7 +320,7 @@ impl<E: Ear> Session<E> {
             && hypothesis.utterance == open.number
         {
             let update = open.agreement.update(&hypothesis);
-            open.words = words_of(&hypothesis);
+            open.words = words_of(&hypothesis.words);
             open.engine = hypothesis.engine;
             open.recognised = audio;
             if let Some(text) = open.shown.update(update.text(), now_ms) {
@@ -339,7 +342,7 @@ impl<E: Ear> Session<E> {
                 let Some(request) = self.finals.remove(&ticket) else {
                     return;
                 };
-                let words = words_of(&hypothesis);
+                let words = words_of(&hypothesis.words);
                 self.settle(ticket, request, words, hypothesis.engine, now_ms);
             }
             Err(_) if request.attempts < FINAL_ATTEMPTS => {
@@ -369,11 +372,15 @@ impl<E: Ear> Session<E> {
     fn settle(
         &mut self,
         ticket: u64,
-        request: FinalRequest<E::Audio>,
-        words: Vec<Word>,
+        mut request: FinalRequest<E::Audio>,
+        mut words: Vec<Word>,
         engine: String,
         now_ms: u64,
     ) {
+        // A recogniser that falls silent at the end does not take back what it heard twice over.
+        if words.is_empty() {
+            words = std::mem::take(&mut request.committed_words);
+        }
         let text = line_of(&words);
         let said_ms = request.end_ms - request.start_ms;
         // Both at once: what is still being recognised would look like a gap.
@@ -491,7 +498,7 @@ impl<E: Ear> Session<E> {
 }
 
 /// The words that are words: recognisers leave lone marks at the edges of an utterance, and double them.
-fn words_of(hypothesis: &Hypothesis) -> Vec<Word> {
+fn words_of(words: &[speech::Word]) -> Vec<Word> {
     let is_word = |word: &&speech::Word| word.text.chars().any(char::is_alphanumeric);
     let word = |word: &speech::Word| Word {
         text: tidy(&word.text),
@@ -499,7 +506,7 @@ fn words_of(hypothesis: &Hypothesis) -> Vec<Word> {
         end_ms: word.end_ms.max(word.start_ms),
         confidence: word.confidence,
     };
-    hypothesis.words.iter().filter(is_word).map(word).collect()
+    words.iter().filter(is_word).map(word).collect()
 }
 
 fn tidy(word: &str) -> String {

@@ -20,6 +20,9 @@ const ROOMS_A_LOOK: i64 = 200;
 /// Actions that run when the process ends get this long.
 const DRAIN_TIMEOUT: Duration = Duration::from_secs(5);
 
+/// A look that takes this long found the database away, or as good as away for the agents too.
+const SLOW_LOOK: Duration = Duration::from_secs(1);
+
 /// When rooms are opened and closed.
 #[derive(Clone, Copy, Debug)]
 pub struct Timing {
@@ -39,6 +42,8 @@ pub async fn run(app: App, timing: Timing) {
         changed.clone(),
     ));
     let mut planner = Planner::new(timing.end_grace);
+    // Whatever ended the last dispatcher may have kept the agents from the database as well.
+    planner.out_of_reach(app.now());
     let mut actions = JoinSet::new();
     let mut backoff = Backoff::default();
     // Assumed well until a call fails.
@@ -64,7 +69,12 @@ pub async fn run(app: App, timing: Timing) {
             () = changed.notified() => {}
             () = tokio::time::sleep_until(look_at) => {}
         }
-        let seen = match look(&app, timing.lead).await {
+        let begun = Instant::now();
+        let seen = look(&app, timing.lead).await;
+        if seen.is_err() || begun.elapsed() > SLOW_LOOK {
+            planner.out_of_reach(app.now());
+        }
+        let seen = match seen {
             Ok(seen) => seen,
             Err(error) => {
                 app.metrics.failure("database");

@@ -12,8 +12,12 @@ use uuid::Uuid;
 
 /// Rooms that are acted on at the same time.
 pub const AT_ONCE: usize = 16;
-/// The schedule is looked at this often even when nothing seems to change.
-pub const LOOK_AT_LEAST: Duration = Duration::from_secs(5);
+/// The schedule is looked at this often even when nothing seems to change. An outage long enough for a lease to run out
+/// in it is so never missed.
+pub const LOOK_AT_LEAST: Duration = Duration::from_secs(2);
+/// After the database was out of reach its agents get this long to renew before they are held for dead: they were shut
+/// out like ourselves, and hold what was said meanwhile. Their renewals come within two seconds of its return.
+const RENEWAL_GRACE: Duration = Duration::from_secs(10);
 /// And not more often than this by the timer.
 const LOOK_AT_MOST: Duration = Duration::from_millis(20);
 /// The pause before the third attempt at a room in a row; it doubles with each further one. The second comes at once:
@@ -99,6 +103,7 @@ pub struct Planner {
     end_grace: Duration,
     busy: HashSet<Uuid>,
     attempts: HashMap<Uuid, Attempts>,
+    wary_until: Option<DateTime<Utc>>,
 }
 
 impl Planner {
@@ -108,7 +113,14 @@ impl Planner {
             end_grace,
             busy: HashSet::new(),
             attempts: HashMap::new(),
+            wary_until: None,
         }
+    }
+
+    /// The database cannot be reached, or could not until just now. Leases that run out meanwhile say nothing about
+    /// their agents.
+    pub fn out_of_reach(&mut self, now: DateTime<Utc>) {
+        self.wary_until = Some(now + RENEWAL_GRACE);
     }
 
     /// What to do now. The rooms of the actions count as busy until [`Planner::done`].
@@ -122,6 +134,10 @@ impl Planner {
             let close_at = room.ends_at + self.end_grace;
             self.consider(&mut plan, Action::Close { room: room.clone() }, close_at, now);
         }
+        // A clock that was set back must not keep anybody waiting for longer than the grace.
+        let overdue_from = self
+            .wary_until
+            .map_or(now, |until| until.min(now + RENEWAL_GRACE));
         for room in &seen.due {
             let left = (room.ends_at - now).to_std().unwrap_or_default();
             let open_for = left + self.end_grace + OPEN_MARGIN;
@@ -131,7 +147,7 @@ impl Planner {
                     room: room.clone(),
                     open_for,
                 },
-                now,
+                if room.overdue { overdue_from } else { now },
                 now,
             );
         }

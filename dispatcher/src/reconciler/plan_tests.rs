@@ -16,6 +16,7 @@ fn room(number: u128, epoch: i64, ends_ms: i64) -> DueRoom {
         capacity: 20,
         ends_at: at(ends_ms),
         epoch,
+        overdue: false,
     }
 }
 
@@ -57,6 +58,23 @@ fn a_lost_agent_is_replaced_at_once_but_not_in_a_tight_loop() {
     }
     assert_eq!(attempts[..5], [0, 1, 501, 1501, 3501]);
     assert!(attempts.len() <= 11, "{attempts:?}");
+}
+
+#[test]
+fn agents_that_were_shut_out_with_us_get_time_to_renew() {
+    let mut planner = Planner::new(GRACE);
+    planner.out_of_reach(at(0));
+    planner.out_of_reach(at(4_000));
+    let mut shut_out = room(1, 1, 3_600_000);
+    shut_out.overdue = true;
+    let never_had_one = room(2, 0, 3_600_000);
+    let seen = due(vec![shut_out.clone(), never_had_one.clone()]);
+    let first = planner.plan(&seen, at(4_100));
+    assert_eq!(first.actions.len(), 1);
+    assert_eq!(first.actions[0].room(), never_had_one.room);
+    let seen = due(vec![shut_out.clone()]);
+    assert_eq!(planner.plan(&seen, at(13_999)).actions, []);
+    assert_eq!(planner.plan(&seen, at(14_000)).actions[0].room(), shut_out.room);
 }
 
 #[test]

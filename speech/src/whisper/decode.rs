@@ -142,12 +142,15 @@ fn words_of(state: &WhisperState, request: &Request) -> Vec<Word> {
                 }),
             }
         }
-        let segment_words: Vec<Word> = pieces
+        let mut segment_words: Vec<Word> = pieces
             .into_iter()
             .filter_map(|piece| word_of(piece, audio_end_ms))
             .collect();
-        if before_ms.is_some() && guard::is_cramped(&segment_words) {
-            continue;
+        if before_ms.is_some() {
+            let heard = segment_words.len() - guard::soundless_tail(&segment_words);
+            // Of a line that is said a second time, the first word takes the pause before it for its sound.
+            let is_echo = heard == 1 && segment_words.len() > 1 && !words.is_empty();
+            segment_words.truncate(if is_echo { 0 } else { heard });
         }
         if !guard::is_phantom(&segment_words, segment.no_speech_probability()) {
             words.extend(segment_words);

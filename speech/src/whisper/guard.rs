@@ -24,6 +24,9 @@ const QUIET_MS: u64 = 500;
 /// What a short call may have beyond that.
 const SPARE_WORDS: usize = 2;
 
+/// The attention is known in steps of this.
+const STEP_MS: u64 = 20;
+
 /// Whether the words repeat themselves as a decoder does that has lost its way: the same one to eight words at least
 /// four times in a row, at least eight times for a single word.
 pub(super) fn is_loop(words: &[Word]) -> bool {
@@ -45,12 +48,14 @@ pub(super) fn is_torrent(words: &[Word], audio_ms: u64) -> bool {
     words.len() > (seconds * WORDS_PER_SECOND_LIMIT).ceil() as usize + SPARE_WORDS
 }
 
-/// Whether a line has no sound of its own: its words lie on one another, as those of a line that is said a second time do.
-pub(super) fn is_cramped(words: &[Word]) -> bool {
-    let (Some(first), Some(last)) = (words.first(), words.last()) else {
-        return false;
-    };
-    is_torrent(words, last.end_ms.saturating_sub(first.start_ms) + QUIET_MS)
+/// How many words at the end of a line the model went on to say where there was nothing to hear: the attention passes over
+/// all of them in one step. One such word may be real and cut short; several never were, in all that was looked at.
+pub(super) fn soundless_tail(words: &[Word]) -> usize {
+    let is_soundless = |word: &&Word| word.end_ms.saturating_sub(word.start_ms) <= STEP_MS;
+    match words.iter().rev().take_while(is_soundless).count() {
+        1 => 0,
+        several => several,
+    }
 }
 
 /// Cuts a loop down to its first round.
@@ -135,15 +140,23 @@ mod tests {
     }
 
     #[test]
-    fn words_need_room() {
-        let mut line = words("It was the age of foolishness.", 0.9);
-        assert!(is_cramped(&line));
-        for (index, word) in line.iter_mut().enumerate() {
-            word.start_ms = index as u64 * 250;
-            word.end_ms = word.start_ms + 250;
-        }
-        assert!(!is_cramped(&line));
-        assert!(!is_cramped(&words("Yes.", 0.9)));
+    fn words_without_a_sound_are_cut_from_the_end() {
+        let line = |times: &[(u64, u64)]| -> Vec<Word> {
+            let mut line = words(&"word ".repeat(times.len()), 0.9);
+            for (word, &(start_ms, end_ms)) in line.iter_mut().zip(times) {
+                (word.start_ms, word.end_ms) = (start_ms, end_ms);
+            }
+            line
+        };
+        let looped = line(&[(110, 500), (500, 860), (860, 860), (860, 880), (1360, 1360)]);
+        assert_eq!(soundless_tail(&looped), 3);
+        assert_eq!(
+            soundless_tail(&line(&[(0, 200), (200, 200)])),
+            0,
+            "cut off in mid-word"
+        );
+        assert_eq!(soundless_tail(&line(&[(0, 0), (0, 0), (0, 300)])), 0);
+        assert_eq!(soundless_tail(&[]), 0);
     }
 
     #[test]

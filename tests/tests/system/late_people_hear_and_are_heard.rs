@@ -22,13 +22,11 @@ async fn late_people_hear_and_are_heard() -> Result<()> {
     let late = meeting.speech("beckett.wav", Duration::ZERO, Duration::from_secs(60))?;
     ben.participant.play("late", &late).await?;
     for ears in [&mut alice.ears, &mut ben.ears] {
-        ears.final_caption(&ben.identity, "fail better", LIMIT).await?;
+        ears.final_caption(&ben.identity, "better", LIMIT).await?;
     }
     // The past is not played back to him: captions are live, the record is on the page.
     assert!(ben.ears.finals().iter().all(|text| !text.contains("times")));
-    meeting
-        .wait_until_stored(&ben.identity, "fail better", LIMIT)
-        .await?;
+    meeting.wait_until_stored(&ben.identity, "better", LIMIT).await?;
     assert!(meeting.said(&alice.identity).await?.contains("the best of times"));
     assert!(
         !meeting.said(&alice.identity).await?.contains("fail"),

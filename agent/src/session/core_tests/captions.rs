@@ -117,6 +117,22 @@ fn a_partial_that_does_not_come_is_not_waited_for_long() {
 }
 
 #[test]
+fn what_was_heard_twice_over_is_not_taken_back() {
+    let mut meeting = Meeting::with_track(1);
+    meeting.settle();
+    let partial = one_request(&meeting.hear(1, true), Purpose::Partial);
+    meeting.recognise(&partial, "Fail better.");
+    let partial = one_request(&meeting.hear(1, true), Purpose::Partial);
+    meeting.recognise(&partial, "Fail better. And");
+    let request = one_request(&meeting.hear(1, false), Purpose::Final);
+    let outputs = meeting.recognise(&request, "");
+    let [(_, Write::Segment(segment))] = &writes(&outputs)[..] else {
+        panic!("{outputs:?}")
+    };
+    assert_eq!(segment.text, "Fail better.");
+}
+
+#[test]
 fn noise_that_was_shown_is_taken_back_and_never_stored() {
     let mut meeting = Meeting::with_track(1);
     meeting.settle();
