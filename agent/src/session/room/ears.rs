@@ -143,6 +143,13 @@ impl Ears {
             }
             RoomEvent::Reconnected => {
                 tracing::info!("the connection to the room is back");
+                // What is asked for while a connection is made anew goes to the old one (livekit 0.10.0), and is lost
+                // with it.
+                for participant in self.link.room.remote_participants().values() {
+                    for publication in participant.track_publications().values() {
+                        want(participant, publication);
+                    }
+                }
                 None
             }
             _ => None,
