@@ -29,8 +29,7 @@ const CAVEATS: [&str; 3] = [
      nothing is lost on the way, not how well strangers in a noisy room are understood.",
     "The voice's end is good to a quarter of a second (compared with the level of the played files) and on the agent's clock, so the way from \
      the speaker to the agent is not in the delay.",
-    "First captions are counted by turn and not by word: the ends of single words are not true enough in the transcript, whose \
-     recogniser puts many of them at the end of their utterance.",
+    "First captions are counted by turn and not by word.",
 ];
 
 /// Measures; none when it was interrupted.
