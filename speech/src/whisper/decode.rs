@@ -3,7 +3,7 @@
 use whisper_rs::{FullParams, SamplingStrategy, WhisperContext, WhisperState};
 
 use super::guard;
-use super::queue::{RecogniseError, Request};
+use super::queue::{RecogniseError, Request, RequestKind};
 use crate::{SAMPLES_PER_MS, Word};
 
 /// The encoder's whole window: 30 s at 50 frames a second.
@@ -42,9 +42,12 @@ pub(super) fn decode(
     if !guard::is_loop(&words) && !guard::is_torrent(&words, audio_ms) {
         return Ok(words);
     }
-    // A cut context and a prompt are what leads it astray most often.
-    let again = run(state, request, &samples, &[], FULL_CONTEXT)?;
-    let once = guard::unroll(again);
+    // A cut context and a prompt are what leads it astray most often. Without them it takes seconds, which a partial has
+    // not got; the next one hears more and does better.
+    if request.kind == RequestKind::Partial {
+        return Err(RecogniseError::Astray);
+    }
+    let once = guard::unroll(run(state, request, &samples, &[], FULL_CONTEXT)?);
     // What nobody can have said is left out: the times of such words are as wrong as their text.
     Ok(if guard::is_torrent(&once, audio_ms) {
         Vec::new()

@@ -46,6 +46,9 @@ pub enum RecogniseError {
     /// The model could not be run on it.
     #[error("the model failed")]
     Failed,
+    /// The model repeats itself or says more than a mouth can; a final is tried again with more care.
+    #[error("the model lost its way in a partial")]
+    Astray,
     /// The pool is shut down.
     #[error("the recogniser is shut down")]
     ShutDown,
