@@ -39,6 +39,9 @@ pub struct Options {
     /// The Whisper model, a ggml file.
     #[arg(long, env = "RAPPORTEUR_WHISPER_MODEL", default_value = "")]
     pub whisper_model: String,
+    /// The voice detector's weights: Silero's 16 kHz model, a safetensors file.
+    #[arg(long, env = "RAPPORTEUR_VOICE_MODEL", default_value = "")]
+    pub voice_model: String,
     /// The sentence embedding model: a folder with model.safetensors, tokenizer.json and config.json.
     #[arg(long, env = "RAPPORTEUR_EMBEDDING_MODEL", default_value = "")]
     pub embedding_model: String,
@@ -76,6 +79,8 @@ pub struct Config {
     pub health_listen: SocketAddr,
     /// See [`Options::whisper_model`].
     pub whisper_model: PathBuf,
+    /// See [`Options::voice_model`].
+    pub voice_model: PathBuf,
     /// See [`Options::embedding_model`].
     pub embedding_model: PathBuf,
     /// See [`Options::slots`].
@@ -120,10 +125,9 @@ impl Options {
     /// # Errors
     /// All of those that are not allowed, each with what is.
     pub fn check(self) -> Result<Config, BadSettings> {
-        let (whisper_model, embedding_model) = (
-            PathBuf::from(self.whisper_model),
-            PathBuf::from(self.embedding_model),
-        );
+        let whisper_model = PathBuf::from(self.whisper_model);
+        let voice_model = PathBuf::from(self.voice_model);
+        let embedding_model = PathBuf::from(self.embedding_model);
         let mut bad = Vec::new();
         let mut must = |holds: bool, name: &'static str, limit: &str| {
             if !holds {
@@ -152,6 +156,11 @@ impl Options {
             whisper_model.is_file(),
             "RAPPORTEUR_WHISPER_MODEL",
             "a ggml file that exists",
+        );
+        must(
+            voice_model.is_file(),
+            "RAPPORTEUR_VOICE_MODEL",
+            "a safetensors file that exists",
         );
         must(
             is_embedding_folder(&embedding_model),
@@ -203,6 +212,7 @@ impl Options {
                 database_connections: self.database_connections,
                 health_listen,
                 whisper_model,
+                voice_model,
                 embedding_model,
                 slots: self.slots,
                 recognisers,
@@ -238,6 +248,7 @@ mod tests {
             "--database-connections=1",
             "--health-listen=nowhere",
             "--whisper-model=/nonexistent",
+            "--voice-model=/nonexistent",
             "--embedding-model=/nonexistent",
             "--slots=0",
             "--recognisers=65",
@@ -253,6 +264,7 @@ mod tests {
             "DATABASE_URL must be a postgres:// address",
             "RAPPORTEUR_DATABASE_CONNECTIONS must be between 2 and 200",
             "RAPPORTEUR_WHISPER_MODEL must be a ggml file that exists",
+            "RAPPORTEUR_VOICE_MODEL must be a safetensors file",
             "RAPPORTEUR_EMBEDDING_MODEL must be a folder with",
             "RAPPORTEUR_AGENT_SLOTS must be between 1 and 500",
             "RAPPORTEUR_RECOGNISERS must be 0 or between 1 and 64",

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
 use knowledge::{Answerer, Embedder};
-use speech::{ListenerOptions, WhisperPool};
+use speech::{ListenerOptions, VoiceModel, WhisperPool};
 use store::Store;
 use uuid::Uuid;
 
@@ -31,6 +31,8 @@ pub struct Parts {
     pub recogniser: WhisperPool,
     /// How tracks are cut into utterances.
     pub listening: ListenerOptions,
+    /// What tells voice from other sounds.
+    pub voice: VoiceModel,
     /// The embedding model of the process.
     pub embedder: Embedder,
     /// What writes answers.

@@ -15,7 +15,7 @@ use agent::worker::protocol::Worker;
 use anyhow::{Context as _, Result};
 use clap::Parser as _;
 use knowledge::{Answerer, ChatEndpoint, Embedder};
-use speech::{ListenerOptions, WhisperOptions, WhisperPool};
+use speech::{ListenerOptions, VoiceModel, WhisperOptions, WhisperPool};
 use store::Store;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
@@ -59,13 +59,14 @@ async fn main() -> Result<()> {
     // The health server answers "not ready" while the models load.
     let models = config.clone();
     room::send_at_once();
-    let (recogniser, embedder) = tokio::task::spawn_blocking(move || load(&models)).await??;
+    let (recogniser, voice, embedder) = tokio::task::spawn_blocking(move || load(&models)).await??;
     let answerer = answerer(&embedder, config.chat.clone())?;
     let instance = uuid::Uuid::new_v4().to_string();
     let parts = Arc::new(Parts {
         store: store.clone(),
         recogniser,
         listening: ListenerOptions::default(),
+        voice,
         embedder,
         answerer,
         metrics: metrics.clone(),
@@ -110,7 +111,7 @@ async fn main() -> Result<()> {
 }
 
 /// Loads the models: seconds of reading and computing, away from the async threads.
-fn load(config: &Config) -> Result<(WhisperPool, Embedder)> {
+fn load(config: &Config) -> Result<(WhisperPool, VoiceModel, Embedder)> {
     let recogniser = WhisperPool::load(
         &config.whisper_model,
         WhisperOptions {
@@ -123,13 +124,14 @@ fn load(config: &Config) -> Result<(WhisperPool, Embedder)> {
             config.whisper_model.display()
         )
     })?;
+    let voice = VoiceModel::load(&config.voice_model).context("RAPPORTEUR_VOICE_MODEL")?;
     let embedder = Embedder::load(&config.embedding_model).with_context(|| {
         format!(
             "RAPPORTEUR_EMBEDDING_MODEL: loading {}",
             config.embedding_model.display()
         )
     })?;
-    Ok((recogniser, embedder))
+    Ok((recogniser, voice, embedder))
 }
 
 fn answerer(embedder: &Embedder, chat: Option<Chat>) -> Result<Answerer> {

@@ -5,14 +5,17 @@
 //! says which words of the growing text are settled.
 
 mod agreement;
-mod detector;
 mod listener;
+mod voice;
 pub mod wav;
 mod whisper;
 mod word;
 
 pub use agreement::{Agreement, CaptionUpdate};
 pub use listener::{Audio, Listener, ListenerEvent, ListenerOptions};
+pub use voice::{
+    CHUNK_SAMPLES as VOICE_CHUNK_SAMPLES, Detector, VoiceDetector, VoiceModel, VoiceModelError, VoiceNetwork,
+};
 pub use whisper::{
     LoadError, PoolLoad, RecogniseError, Request, RequestKind, StreamId, WhisperOptions, WhisperPool,
 };

@@ -8,7 +8,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use crate::SAMPLES_PER_MS;
-use crate::detector::{Detector, FRAME_MS, FRAME_SAMPLES, rms};
+use crate::voice::{Detector, FRAME_MS, FRAME_SAMPLES, VoiceDetector, rms};
 
 /// An utterance's samples, 16 kHz mono; cheap to clone.
 pub type Audio = Arc<[i16]>;
@@ -86,9 +86,9 @@ pub enum ListenerEvent {
 
 /// One track's listener.
 #[derive(Debug)]
-pub struct Listener {
+pub struct Listener<D = Detector> {
     options: ListenerOptions,
-    detector: Detector,
+    detector: D,
     /// Samples that do not make a frame yet.
     partial_frame: Vec<i16>,
     /// Audio from before a possible utterance.
@@ -112,12 +112,12 @@ struct Open {
     fresh_ms: u64,
 }
 
-impl Listener {
+impl<D: VoiceDetector> Listener<D> {
     /// A listener for a track that begins now.
-    pub fn new(options: ListenerOptions) -> Self {
+    pub fn new(options: ListenerOptions, detector: D) -> Self {
         Self {
             options,
-            detector: Detector::new(),
+            detector,
             partial_frame: Vec::with_capacity(FRAME_SAMPLES),
             pre_roll: VecDeque::new(),
             recent: VecDeque::new(),

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use runner::score::word_errors;
 use speech::{
-    Agreement, Audio, Listener, ListenerEvent, ListenerOptions, Request, RequestKind, StreamId,
+    Agreement, Audio, Listener, ListenerEvent, ListenerOptions, Request, RequestKind, StreamId, VoiceModel,
     WhisperOptions, WhisperPool,
 };
 
@@ -21,6 +21,10 @@ fn pool() -> WhisperPool {
         WhisperOptions { workers: 2 },
     )
     .unwrap()
+}
+
+fn voice() -> VoiceModel {
+    VoiceModel::load(&from_environment("RAPPORTEUR_VOICE_MODEL")).unwrap()
 }
 
 fn request(kind: RequestKind, utterance: u64, audio: Audio, start_ms: u64) -> Request {
@@ -41,7 +45,7 @@ async fn the_opening_of_a_tale_of_two_cities() {
             .unwrap();
     let said = include_str!("../../runner/texts/two_cities.txt");
     let pool = pool();
-    let mut listener = Listener::new(ListenerOptions::default());
+    let mut listener = Listener::new(ListenerOptions::default(), voice().detector());
     let mut events = listener.push(&samples);
     events.extend(listener.flush());
     let (mut text, mut agreement, mut settled_words) = (String::new(), Agreement::default(), 0);

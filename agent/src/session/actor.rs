@@ -153,7 +153,7 @@ impl Actor {
             FromTrack::Started { track, speaker } => Input::TrackStarted {
                 track,
                 speaker,
-                ear: ListenerEar::new(self.caller.parts.listening),
+                ear: ListenerEar::new(self.caller.parts.listening, &self.caller.parts.voice),
             },
             FromTrack::Samples { track, samples } => Input::Audio { track, samples },
             FromTrack::Muted { track, muted } => Input::TrackMuted { track, muted },

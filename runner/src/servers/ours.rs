@@ -197,6 +197,7 @@ impl Agent {
                 "RAPPORTEUR_WHISPER_MODEL",
                 parts.whisper_model.display().to_string(),
             ),
+            ("RAPPORTEUR_VOICE_MODEL", parts.voice_model.display().to_string()),
         ]);
         let program = Program {
             name: "agent",

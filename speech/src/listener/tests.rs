@@ -1,4 +1,5 @@
 use super::*;
+use crate::voice::Gate;
 use proptest::prelude::*;
 
 /// Something that the detector takes for voice: a buzz of 150 Hz with formants, as loud as speech.
@@ -36,7 +37,7 @@ fn finals(events: &[ListenerEvent]) -> Vec<(u64, u64, u64, usize)> {
 
 #[test]
 fn silence_says_nothing() {
-    let mut listener = Listener::new(ListenerOptions::default());
+    let mut listener = Listener::new(ListenerOptions::default(), Gate::new());
     assert_eq!(listener.push(&silence(10_000)), []);
     assert_eq!(listener.flush(), []);
     assert_eq!(listener.now_ms(), 10_000);
@@ -44,7 +45,7 @@ fn silence_says_nothing() {
 
 #[test]
 fn an_utterance_has_its_pre_roll_and_ends_after_the_pause() {
-    let mut listener = Listener::new(ListenerOptions::default());
+    let mut listener = Listener::new(ListenerOptions::default(), Gate::new());
     let mut events = listener.push(&silence(1000));
     events.extend(listener.push(&voice(2000)));
     assert!(listener.is_speaking());
@@ -68,7 +69,7 @@ fn an_utterance_has_its_pre_roll_and_ends_after_the_pause() {
 
 #[test]
 fn a_word_cut_off_by_leaving_is_kept() {
-    let mut listener = Listener::new(ListenerOptions::default());
+    let mut listener = Listener::new(ListenerOptions::default(), Gate::new());
     listener.push(&voice(700));
     let events = listener.flush();
     assert_eq!(finals(&events).len(), 1, "{events:?}");
@@ -77,7 +78,7 @@ fn a_word_cut_off_by_leaving_is_kept() {
 
 #[test]
 fn a_gap_moves_the_clock_and_closes_what_was_open() {
-    let mut listener = Listener::new(ListenerOptions::default());
+    let mut listener = Listener::new(ListenerOptions::default(), Gate::new());
     listener.push(&voice(500));
     assert_eq!(finals(&listener.skip(4000)).len(), 1);
     assert_eq!(listener.now_ms(), 4500);
@@ -85,7 +86,7 @@ fn a_gap_moves_the_clock_and_closes_what_was_open() {
 
 #[test]
 fn a_monologue_is_cut_without_losing_a_sample() {
-    let mut listener = Listener::new(ListenerOptions::default());
+    let mut listener = Listener::new(ListenerOptions::default(), Gate::new());
     let mut events = listener.push(&voice(65_000));
     events.extend(listener.flush());
     let finals = finals(&events);
@@ -106,10 +107,10 @@ proptest! {
     #[test]
     fn the_size_of_the_pieces_does_not_matter(sizes in prop::collection::vec(1usize..4000, 1..40)) {
         let audio: Vec<i16> = [silence(300), voice(900), silence(900), voice(400)].concat();
-        let mut whole = Listener::new(ListenerOptions::default());
+        let mut whole = Listener::new(ListenerOptions::default(), Gate::new());
         let mut expected = whole.push(&audio);
         expected.extend(whole.flush());
-        let mut pieces = Listener::new(ListenerOptions::default());
+        let mut pieces = Listener::new(ListenerOptions::default(), Gate::new());
         let (mut events, mut rest) = (Vec::new(), audio.as_slice());
         for size in sizes.iter().cycle() {
             if rest.is_empty() { break }

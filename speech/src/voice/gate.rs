@@ -1,9 +1,10 @@
-//! Whether a frame has voice in it: the WebRTC detector as a cheap gate, with a floor of loudness under which nothing
-//! is voice. This is the one module of the workspace with `unsafe`: a C library makes it unavoidable.
+//! The WebRTC detector, with a floor of loudness under which nothing is voice. It misses little and takes clicks, hum
+//! and music for voice. This is the one module of the workspace with `unsafe`: a C library makes it unavoidable.
 #![allow(unsafe_code)]
 
 use webrtc_vad::{SampleRate, Vad, VadMode};
 
+use super::VoiceDetector;
 use crate::SAMPLES_PER_MS;
 
 /// The detector judges frames of 10, 20 or 30 ms; 20 ms costs 2 µs.
@@ -15,7 +16,7 @@ pub(crate) const FRAME_SAMPLES: usize = FRAME_MS as usize * SAMPLES_PER_MS;
 const FLOOR_RMS: f64 = 65.0;
 
 /// One detector; it adapts to the noise of its track.
-pub(crate) struct Detector(Sendable);
+pub(crate) struct Gate(Sendable);
 
 struct Sendable(Vad);
 
@@ -24,22 +25,23 @@ struct Sendable(Vad);
 // which `&mut` guarantees. It is not `Sync`.
 unsafe impl Send for Sendable {}
 
-impl std::fmt::Debug for Detector {
+impl std::fmt::Debug for Gate {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        formatter.write_str("Detector")
+        formatter.write_str("Gate")
     }
 }
 
-impl Detector {
+impl Gate {
     pub(crate) fn new() -> Self {
         Self(Sendable(Vad::new_with_rate_and_mode(
             SampleRate::Rate16kHz,
             VadMode::Aggressive,
         )))
     }
+}
 
-    /// Whether a frame of [`FRAME_SAMPLES`] samples has voice in it.
-    pub(crate) fn is_voice(&mut self, frame: &[i16]) -> bool {
+impl VoiceDetector for Gate {
+    fn is_voice(&mut self, frame: &[i16]) -> bool {
         debug_assert_eq!(frame.len(), FRAME_SAMPLES);
         // The C code adapts to what it hears, so it hears the quiet frames too.
         let voice = self.0.0.is_voice_segment(frame).unwrap_or(false);
@@ -65,7 +67,7 @@ mod tests {
 
     #[test]
     fn silence_and_faint_hum_are_not_voice() {
-        let mut detector = Detector::new();
+        let mut detector = Gate::new();
         let hum: Vec<i16> = (0..FRAME_SAMPLES)
             .map(|i| ((i as f64 * 0.04).sin() * 20.0) as i16)
             .collect();
@@ -77,7 +79,7 @@ mod tests {
 
     #[test]
     fn a_detector_may_move_to_another_thread() {
-        let mut detector = Detector::new();
+        let mut detector = Gate::new();
         let heard = std::thread::spawn(move || detector.is_voice(&[0; FRAME_SAMPLES])).join();
         assert!(!heard.unwrap());
     }

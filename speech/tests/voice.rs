@@ -1,0 +1,159 @@
+//! The voice detector against Silero's own figures, and against sounds that are no voice.
+#![allow(clippy::unwrap_used)] // helpers of tests are tests, which clippy does not see
+
+use std::path::PathBuf;
+
+use speech::{VoiceDetector, VoiceModel, VoiceModelError};
+
+const FRAME: usize = 320;
+
+fn from_environment(name: &str) -> PathBuf {
+    std::env::var_os(name)
+        .map(PathBuf::from)
+        .unwrap_or_else(|| panic!("{name} is not set: run `cargo verify`"))
+}
+
+fn model() -> VoiceModel {
+    VoiceModel::load(&from_environment("RAPPORTEUR_VOICE_MODEL")).unwrap()
+}
+
+/// Numbers that look random and are the same everywhere, -2048 to 2047.
+fn noise() -> impl Iterator<Item = i32> {
+    std::iter::successors(Some(1_u32), |seed| {
+        Some(seed.wrapping_mul(1_664_525).wrapping_add(1_013_904_223))
+    })
+    .skip(1)
+    .map(|seed| (seed >> 20) as i32 - 2048)
+}
+
+fn triangle(n: i32, period: i32, phase: i32) -> i32 {
+    2 * (2 * ((n + phase) % period) - period).abs() - period
+}
+
+/// What an independent computation with the same weights (NumPy, double precision) makes of a buzz that comes and goes.
+#[test]
+fn scores_are_those_of_the_reference() {
+    const REFERENCE: [f32; 24] = [
+        0.0831, 0.0726, 0.0585, 0.6103, 0.7775, 0.8441, 0.8972, 0.7505, 0.4492, 0.7728, 0.6585, 0.6181,
+        0.447, 0.4647, 0.1738, 0.4014, 0.6226, 0.5001, 0.682, 0.8179, 0.6875, 0.878, 0.7873, 0.7763,
+    ];
+    let samples: Vec<f32> = (0..)
+        .zip(noise())
+        .map(|(n, noise)| {
+            let buzz = triangle(n, 107, 0) * 40 + triangle(n, 53, 0) * 30 + triangle(n, 31, 7) * 25;
+            (buzz * (n / 1600 % 2) + noise.div_euclid(8)) as f32 / 32_768.0
+        })
+        .take(REFERENCE.len() * 512)
+        .collect();
+    let mut network = model().network();
+    for (number, (chunk, expected)) in samples.as_chunks::<512>().0.iter().zip(REFERENCE).enumerate() {
+        let score = network.score(chunk);
+        assert!(
+            (score - expected).abs() < 0.001,
+            "{number}: {score}, not {expected}"
+        );
+    }
+}
+
+/// The share of frames that are taken for voice.
+fn share(samples: &[i16], counts: impl Fn(usize) -> bool) -> f64 {
+    let mut detector = model().detector();
+    let heard: Vec<bool> = samples
+        .as_chunks::<FRAME>()
+        .0
+        .iter()
+        .map(|frame| detector.is_voice(frame))
+        .collect();
+    let counted: Vec<bool> = (0..heard.len())
+        .filter(|&n| counts(n))
+        .map(|n| heard[n])
+        .collect();
+    counted.iter().filter(|&&voice| voice).count() as f64 / counted.len() as f64
+}
+
+/// Clicks of a keyboard, hum of the mains, a tune; each as loud as somebody who speaks.
+fn sounds(length: usize) -> Vec<(&'static str, Vec<i16>)> {
+    let random: Vec<i32> = noise().take(length).collect();
+    let time = |n: usize| n as f64 / 16_000.0;
+    let clicks = (0..length).map(|n| {
+        let since = n % 4_321;
+        (f64::from(random[n]) * 3.0 * (-(since as f64) / 60.0).exp()) as i16
+    });
+    let hum = (0..length).map(|n| {
+        let harmonics =
+            (1..9).map(|k| (time(n) * 50.0 * f64::from(k) * std::f64::consts::TAU).sin() / f64::from(k));
+        (harmonics.sum::<f64>() * 1_500.0) as i16
+    });
+    let tune = (0..length).map(|n| {
+        let note = 220.0 * 2_f64.powf(f64::from(random[n / 8_000 * 8_000].rem_euclid(24)) / 12.0);
+        let decay = (-3.0 * time(n % 8_000)).exp();
+        let tones =
+            (1..5).map(|k| (time(n) * note * f64::from(k) * std::f64::consts::TAU).sin() / f64::from(k));
+        (tones.sum::<f64>() * decay * 2_000.0) as i16
+    });
+    vec![
+        ("clicks", clicks.collect()),
+        ("hum", hum.collect()),
+        ("tune", tune.collect()),
+    ]
+}
+
+#[test]
+fn sounds_that_are_no_voice_are_not_taken_for_one() {
+    for (name, sound) in sounds(30 * 16_000) {
+        let taken = share(&sound, |_| true);
+        assert!(taken < 0.05, "{name}: {taken:.3} of the time");
+    }
+}
+
+#[test]
+fn speech_is_heard_through_them() {
+    let speech =
+        speech::wav::read_mono_16khz(&from_environment("RAPPORTEUR_RECORDINGS").join("two_cities.wav"))
+            .unwrap();
+    // Where the clean recording is loud somebody speaks.
+    let loud: Vec<bool> = speech
+        .as_chunks::<FRAME>()
+        .0
+        .iter()
+        .map(|frame| {
+            frame.iter().map(|&s| f64::from(s).powi(2)).sum::<f64>() / FRAME as f64 > 500.0_f64.powi(2)
+        })
+        .collect();
+    for (name, sound) in sounds(speech.len())
+        .into_iter()
+        .chain([("nothing", vec![0; speech.len()])])
+    {
+        let mixed: Vec<i16> = speech
+            .iter()
+            .zip(&sound)
+            .map(|(a, b)| a.saturating_add(b / 3))
+            .collect();
+        let heard = share(&mixed, |n| loud[n]);
+        assert!(heard > 0.93, "with {name}: {heard:.3}");
+    }
+}
+
+#[test]
+fn a_file_that_is_no_model_is_named() {
+    let path = std::env::temp_dir().join(format!("no-voice-model-{}", std::process::id()));
+    assert!(matches!(
+        VoiceModel::load(&path),
+        Err(VoiceModelError::Unreadable { .. })
+    ));
+    std::fs::write(&path, b"not a model at all").unwrap();
+    assert!(matches!(
+        VoiceModel::load(&path),
+        Err(VoiceModelError::Format { .. })
+    ));
+    // A safetensors file of something else.
+    let header = br#"{"conv1.weight":{"dtype":"F32","shape":[1],"data_offsets":[0,4]}}"#;
+    let mut other = (header.len() as u64).to_le_bytes().to_vec();
+    other.extend(header);
+    other.extend([0; 4]);
+    std::fs::write(&path, other).unwrap();
+    let error = VoiceModel::load(&path).unwrap_err();
+    assert!(matches!(error, VoiceModelError::Shape { .. }), "{error:?}");
+    assert!(error.to_string().contains("no-voice-model"), "{error}");
+    std::fs::remove_file(path).unwrap();
+}
