@@ -245,6 +245,8 @@ impl LogsOfAFailure {
 }
 
 impl Drop for LogsOfAFailure {
+    // The test's own output: shown when it failed, and only then.
+    #[allow(clippy::print_stdout)]
     fn drop(&mut self) {
         for name in Self::NAMES {
             let Ok(log) = fs::read_to_string(self.0.join(name)) else {
