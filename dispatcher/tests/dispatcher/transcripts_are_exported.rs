@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use store::{NewSegment, Word};
 use uuid::Uuid;
 
-use crate::captions_resume_without_loss_or_double::hold;
+use crate::captions_resume_without_loss_or_double::{hold, links};
 use crate::harness::{LIMIT, TestApp, wrong_fields};
 
 const FORMATS: [&str; 7] = ["vtt", "srt", "txt", "md", "json", "seglst", "docx"];
@@ -312,5 +312,43 @@ async fn too_many_exports_at_once_are_told_to_come_back() {
     drop(held);
     export(&app, &transcript, "vtt").await;
     assert_eq!(app.app.exports.available_permits(), all);
+    app.stop().await;
+}
+
+#[tokio::test]
+async fn the_captions_page_gives_the_files_to_whom_it_is_shown() {
+    let app = TestApp::start().await;
+    let (organisation, room) = visit(&app).await;
+    let (captions_url, _) = links(&app, organisation, room).await;
+    let page = app.anonymous("GET", &captions_url).send().await.unwrap();
+    let page = page.text().await.unwrap();
+    let hrefs = page
+        .split('"')
+        .filter(|part| part.contains("/captions/transcript?"));
+    let mut offered = Vec::new();
+    for href in hrefs {
+        let url = href.replace("&#38;", "&");
+        let file = app.anonymous("GET", &url).timeout(LIMIT).send().await.unwrap();
+        assert_eq!(file.status(), 200, "{url}");
+        let format = url.split_once("format=").unwrap().1.to_owned();
+        let (headers, expected) = export(&app, &path(organisation, room), &format).await;
+        assert_eq!(
+            file.headers()["content-disposition"],
+            headers["content-disposition"]
+        );
+        assert_eq!(file.bytes().await.unwrap(), expected);
+        offered.push(format);
+    }
+    assert_eq!(offered, ["docx", "txt", "vtt", "srt"]);
+    let refused = app.anonymous(
+        "GET",
+        &captions_url.replace("/captions?", "/captions/transcript?"),
+    );
+    let (status, problem) = crate::harness::answer(refused).await;
+    assert_eq!(
+        (status, wrong_fields(&problem)),
+        (400, vec!["format"]),
+        "{problem}"
+    );
     app.stop().await;
 }
