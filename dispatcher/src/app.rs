@@ -11,6 +11,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::api::documents::upload::UPLOADS_MAX;
 use crate::captions::CaptionHub;
+use crate::export::download::EXPORTS_MAX;
 use crate::health::Health;
 use crate::http::frame;
 use crate::links::Links;
@@ -51,6 +52,8 @@ pub struct Parts {
     pub now: fn() -> DateTime<Utc>,
     /// Uploads that may still begin.
     pub uploads: Arc<Semaphore>,
+    /// Exports that may still begin.
+    pub exports: Arc<Semaphore>,
     /// Requests that may still begin.
     pub requests: Arc<Semaphore>,
     /// Cancelled when the process ends.
@@ -107,6 +110,7 @@ impl Parts {
             metrics: Metrics::default(),
             now,
             uploads: Arc::new(Semaphore::new(UPLOADS_MAX)),
+            exports: Arc::new(Semaphore::new(EXPORTS_MAX)),
             requests: Arc::new(Semaphore::new(frame::REQUESTS_MAX)),
             shutdown,
         })

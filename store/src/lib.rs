@@ -17,6 +17,7 @@ pub mod passages;
 pub mod rooms;
 pub mod schedule;
 pub mod segments;
+pub mod transcript;
 pub mod usage;
 
 use std::str::FromStr as _;

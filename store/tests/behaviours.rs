@@ -24,6 +24,7 @@ mod segments_are_appended_once;
 mod sequences_have_no_gap;
 mod stuck_rows_do_not_hang;
 mod tenants_are_apart;
+mod transcripts_are_read_by_time;
 mod trouble_is_transient;
 mod usage_is_summed;
 mod wake_ups_come;

@@ -84,6 +84,27 @@ async fn every_read_and_write_with_the_wrong_organisation() {
                 .unwrap()
                 .is_empty()
         );
+        assert!(
+            store
+                .segment_order(stranger, room.id, 100)
+                .await
+                .unwrap()
+                .is_empty()
+        );
+        assert!(
+            store
+                .segments_at(stranger, room.id, &[1])
+                .await
+                .unwrap()
+                .is_empty()
+        );
+        assert!(
+            store
+                .speaker_names(stranger, room.id, 100)
+                .await
+                .unwrap()
+                .is_empty()
+        );
         assert!(store.usage(stranger, room.id).await.unwrap().is_empty());
         assert!(store.answers(stranger, room.id).await.unwrap().is_empty());
         assert!(store.events(stranger, room.id, 0, 100).await.unwrap().is_empty());

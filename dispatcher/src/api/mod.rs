@@ -56,6 +56,7 @@ pub fn routes(app: App) -> OpenApiRouter<App> {
         .routes(routes!(rooms::cancel::cancel))
         .routes(routes!(rooms::links::links))
         .routes(routes!(rooms::transcript::transcript))
+        .routes(routes!(rooms::export::export))
         .routes(routes!(rooms::answers::answers))
         .routes(routes!(rooms::usage::usage))
         .routes(routes!(rooms::sessions::sessions))
@@ -79,6 +80,7 @@ pub fn routes(app: App) -> OpenApiRouter<App> {
         .routes(routes!(pages::landing::page))
         .routes(routes!(pages::captions::page))
         .routes(routes!(pages::captions::events))
+        .routes(routes!(pages::transcript::transcript))
         .routes(routes!(pages::join::page, pages::join::enter))
         .layer(DefaultBodyLimit::max(BODY_MAX_BYTES))
         .merge(

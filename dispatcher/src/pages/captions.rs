@@ -46,9 +46,11 @@ struct CaptionsPage {
     starts_at: DateTime<Utc>,
     status: &'static str,
     events: String,
+    /// Without the format, which the page adds.
+    file: String,
 }
 
-fn check(app: &App, room: Uuid, key: &str) -> Result<Claims, LinkError> {
+pub(super) fn check(app: &App, room: Uuid, key: &str) -> Result<Claims, LinkError> {
     app.links.verify(key, room, &[Purpose::Captions], app.now())
 }
 
@@ -75,6 +77,7 @@ pub async fn page(
         let page = CaptionsPage {
             assistant: organisation.assistant_name,
             events: format!("/rooms/{}/captions/events?key={key}", room.id),
+            file: format!("/rooms/{}/captions/transcript?key={key}&format=", room.id),
             title: room.title,
             starts_at: room.starts_at,
             status: room.status.as_str(),

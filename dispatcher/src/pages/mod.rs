@@ -5,6 +5,7 @@ pub mod assets;
 pub mod captions;
 pub mod join;
 pub mod landing;
+pub mod transcript;
 
 use askama::Template;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};

@@ -37,6 +37,9 @@ async fn links_are_bound() {
         format!("/rooms/{other}/captions?key={captions_key}"),
         format!("/rooms/{room}/captions?key={join_key}"),
         format!("/rooms/{room}/captions/events?key={join_key}"),
+        format!("/rooms/{room}/captions/transcript?key={join_key}&format=txt"),
+        format!("/rooms/{other}/captions/transcript?key={captions_key}&format=txt"),
+        format!("/rooms/{room}/captions/transcript?format=txt"),
         format!("/rooms/{room}/captions?key={forged}"),
         format!("/rooms/{room}/captions?key={}", &captions_key[1..]),
         format!("/rooms/{room}/captions"),
@@ -81,7 +84,7 @@ async fn links_expire() {
         expires_at: Utc::now().timestamp() + 3600,
     };
     let key = Links::new(API_KEY, LIVEKIT_SECRET).sign(claims);
-    for page in ["captions", "captions/events"] {
+    for page in ["captions", "captions/events", "captions/transcript"] {
         let (status, problem) =
             answer(app.anonymous("GET", &format!("/rooms/{room}/{page}?key={key}"))).await;
         assert_eq!(

@@ -25,6 +25,7 @@ async fn organisations_are_apart() {
             "",
             "/participants",
             "/transcript",
+            "/transcript/export?format=vtt",
             "/usage",
             "/answers",
             "/sessions",

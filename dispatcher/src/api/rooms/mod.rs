@@ -4,6 +4,7 @@ pub mod answers;
 pub mod cancel;
 pub mod create;
 pub mod events;
+pub mod export;
 pub mod links;
 pub mod list;
 pub mod read;
