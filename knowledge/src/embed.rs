@@ -106,7 +106,7 @@ impl Embedder {
         })
     }
 
-    /// The model's token counter, which [`crate::chunk`] needs.
+    /// The model's token counter, which [`crate::chunk()`] needs.
     pub fn counter(&self) -> &TokenCounter {
         &self.shared.counter
     }

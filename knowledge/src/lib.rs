@@ -1,6 +1,6 @@
 //! From documents to passages, from passages to answers whose every sentence can be looked up.
 //!
-//! The way in: [`Format::sniff`] -> [`extract`] -> [`chunk`] -> [`Embedder::embed`]. The way out: [`Answerer::answer`] takes
+//! The way in: [`Format::sniff`] -> [`extract()`] -> [`chunk()`] -> [`Embedder::embed`]. The way out: [`Answerer::answer`] takes
 //! a question and the passages that were found for it, and gives an [`Answer`] that is either grounded in cited passages
 //! or says that the documents do not say. This crate knows no database and no room; where it waits or allocates there is
 //! a named limit.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use tokenizers::Tokenizer;
 
-/// The embedding model sees no more tokens than this, the two around every text ([CLS], [SEP]) included.
+/// The embedding model sees no more tokens than this, the two around every text (`[CLS]`, `[SEP]`) included.
 pub(crate) const MODEL_TOKENS: usize = 256;
 
 /// The longest stretch that counts as one token. WordPiece takes any word over 100 characters for a single unknown token,

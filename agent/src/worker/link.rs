@@ -1,4 +1,4 @@
-//! The worker's I/O: one websocket, one task a job, one loop that feeds [`protocol::Worker`] and does what it
+//! The worker's I/O: one websocket, one task a job, one loop that feeds [`Worker`] and does what it
 //! says. A lost link is opened again with bounded waits while the jobs go on.
 
 use std::collections::HashMap;

@@ -25,7 +25,7 @@ const START_MS: u64 = 2_000;
 
 static PROGRAM: OnceLock<PathBuf> = OnceLock::new();
 
-/// Makes [`crate::extract`] parse PDF and DOCX in child processes. To be called first in `main`, before any thread is
+/// Makes [`crate::extract()`] parse PDF and DOCX in child processes. To be called first in `main`, before any thread is
 /// started and any argument is read: in the child it does the work and does not return.
 ///
 /// Without it documents are parsed in this process, where a hostile one can exhaust stack or memory.
