@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use runner::score::word_errors;
 use speech::{
-    Agreement, Audio, Listener, ListenerEvent, ListenerOptions, Request, RequestKind, StreamId,
+    Agreement, Audio, Listener, ListenerEvent, ListenerOptions, Recogniser, Request, RequestKind, StreamId,
     WhisperOptions, WhisperPool,
 };
 
