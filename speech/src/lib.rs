@@ -1,10 +1,11 @@
 //! Audio in, words with times out. Knows no room and no database.
 //!
 //! The way of a sample: [`Listener`] (one a track, sans-IO) cuts utterances out of 16 kHz mono audio; a [`Recogniser`]
-//! ([`WhisperPool`] in this process) says the words of an utterance while it grows and once more when it is complete;
+//! ([`WhisperPool`] in this process, [`deepgram`] as a service) says the words of an utterance while it grows and once more when it is complete;
 //! [`Agreement`] (one an utterance, sans-IO) says which words of the growing text are settled.
 
 mod agreement;
+pub mod deepgram;
 mod detector;
 mod listener;
 mod recogniser;

@@ -3,6 +3,7 @@
 //! | engine | words come from | tells voices apart | partials |
 //! |---|---|---|---|
 //! | [`WhisperPool`](crate::WhisperPool) | this process | no | the utterance so far is recognised anew |
+//! | [`Deepgram`](crate::deepgram::Deepgram) | a service | if asked to | the words that are there already |
 
 use tokio::sync::oneshot;
 
@@ -51,6 +52,18 @@ pub enum RecogniseError {
     /// The engine could not be run on it.
     #[error("the engine failed")]
     Failed,
+    /// The service does not accept the key.
+    #[error("the recognition service refuses the API key: check the key and what it is allowed to do")]
+    Unauthorised,
+    /// The service wants to be paid.
+    #[error("the recognition service wants to be paid: check the account's balance")]
+    PaymentRequired,
+    /// The service is asked too often, or on too many tracks at once.
+    #[error("the recognition service is asked too often: fewer tracks at once, or a larger contract")]
+    RateLimited,
+    /// The service does not accept how it is asked.
+    #[error("the recognition service refuses the parameters: check address, model and language")]
+    Misconfigured,
     /// The recogniser is shut down.
     #[error("the recogniser is shut down")]
     ShutDown,
