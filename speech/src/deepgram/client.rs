@@ -80,7 +80,7 @@ impl Deepgram {
             return Err(DeepgramError::Address(options.base_url));
         }
         // Its dependencies bring two providers of cryptography: somebody has to choose. A choice made before stays.
-        let _ = deepgram::rustls::crypto::ring::default_provider().install_default();
+        let _ = rustls::crypto::ring::default_provider().install_default();
         let client = deepgram::Deepgram::with_base_url_and_api_key(options.base_url.as_str(), key);
         let client = client.map_err(|error| match error {
             deepgram::DeepgramError::InvalidUrl => DeepgramError::Address(options.base_url.clone()),

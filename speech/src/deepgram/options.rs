@@ -32,6 +32,7 @@ impl fmt::Debug for ApiKey {
 #[derive(Clone, Debug)]
 pub struct DeepgramOptions {
     /// `https://api.deepgram.com`, one of the regional addresses, or a server of your own. A path has to end in `/`.
+    /// With `http` key and audio go in the clear: for a server on the same host.
     pub base_url: String,
     /// Authorises, and is billed.
     pub api_key: ApiKey,

@@ -62,7 +62,7 @@ pub(crate) enum Behaviour {
     MuteAfter(usize),
     /// Rubbish, errors and unknown messages between the real ones.
     Rubbish,
-    /// An end is not confirmed when a final has covered it just before.
+    /// Every end is confirmed so much later: the service is slow.
     Late(Duration),
 }
 
