@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
 use knowledge::{Answerer, Embedder};
-use speech::{ListenerOptions, VoiceModel, WhisperPool};
+use speech::{ListenerOptions, Recogniser, VoiceModel};
 use store::Store;
 use uuid::Uuid;
 
@@ -28,7 +28,7 @@ pub struct Parts {
     /// The database.
     pub store: Store,
     /// The recogniser of the process.
-    pub recogniser: WhisperPool,
+    pub recogniser: Arc<dyn Recogniser>,
     /// How tracks are cut into utterances.
     pub listening: ListenerOptions,
     /// What tells voice from other sounds.
@@ -140,12 +140,12 @@ impl Sessions for Host {
     }
 
     fn load(&self, jobs: usize) -> f32 {
-        let recogniser = self.parts.recogniser.snapshot();
+        let recogniser = self.parts.recogniser.load();
         Measured {
             jobs,
             slots: self.slots,
             finals_waiting: recogniser.waiting_finals,
-            finals_tolerated: recogniser.workers * FINALS_TOLERATED_EACH,
+            finals_tolerated: recogniser.at_once * FINALS_TOLERATED_EACH,
         }
         .load()
     }

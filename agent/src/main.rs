@@ -64,7 +64,7 @@ async fn main() -> Result<()> {
     let instance = uuid::Uuid::new_v4().to_string();
     let parts = Arc::new(Parts {
         store: store.clone(),
-        recogniser,
+        recogniser: Arc::new(recogniser),
         listening: ListenerOptions::default(),
         voice,
         embedder,

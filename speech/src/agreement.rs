@@ -94,6 +94,7 @@ mod tests {
                 start_ms: index as u64 * 300,
                 end_ms: index as u64 * 300 + 250,
                 confidence: 0.9,
+                speaker: None,
             })
             .collect();
         Hypothesis {
@@ -101,6 +102,7 @@ mod tests {
             words,
             engine: "test".into(),
             audio_ms: 0,
+            is_whole: true,
             compute_ms: 0,
         }
     }

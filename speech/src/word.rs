@@ -13,6 +13,10 @@ pub struct Word {
     pub end_ms: u64,
     /// The recogniser's own estimate, 0 to 1.
     pub confidence: f32,
+    /// Which of a track's voices said it, where the recogniser tells voices apart: a number that is the same for the
+    /// same voice and means nothing else.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub speaker: Option<u32>,
 }
 
 impl Word {
@@ -37,7 +41,10 @@ pub struct Hypothesis {
     pub engine: String,
     /// How much audio was recognised.
     pub audio_ms: u64,
-    /// How long a worker computed.
+    /// Whether the request's audio was recognised to its end, and as well as this engine can: a final of the same audio
+    /// would say the same. Engines that recognise while they hear say `false` as long as words are on their way.
+    pub is_whole: bool,
+    /// How long a worker of this process computed; 0 when the work is done elsewhere.
     pub compute_ms: u64,
 }
 

@@ -5,8 +5,8 @@ use std::path::PathBuf;
 
 use runner::score::word_errors;
 use speech::{
-    Agreement, Audio, Listener, ListenerEvent, ListenerOptions, Request, RequestKind, StreamId, VoiceModel,
-    WhisperOptions, WhisperPool,
+    Agreement, Audio, Listener, ListenerEvent, ListenerOptions, Recogniser, Request, RequestKind, StreamId,
+    VoiceModel, WhisperOptions, WhisperPool,
 };
 
 fn from_environment(name: &str) -> PathBuf {

@@ -157,7 +157,10 @@ impl Actor {
             },
             FromTrack::Samples { track, samples } => Input::Audio { track, samples },
             FromTrack::Muted { track, muted } => Input::TrackMuted { track, muted },
-            FromTrack::Ended { track } => Input::TrackEnded { track },
+            FromTrack::Ended { track } => {
+                self.caller.parts.recogniser.forget(speech::StreamId(track));
+                Input::TrackEnded { track }
+            }
         }
     }
 

@@ -55,7 +55,7 @@ pub(super) struct Caller {
 impl Caller {
     pub(super) async fn recognise(self, request: Recognise<speech::Audio>) -> Done {
         let ticket = request.ticket;
-        let result = ear::recognise(&self.parts.recogniser, request).await;
+        let result = ear::recognise(&*self.parts.recogniser, request).await;
         if matches!(result, Err(RecogniseError::Failed)) {
             Metrics::count(&self.parts.metrics.recognition_failures);
         }

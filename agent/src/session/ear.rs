@@ -1,7 +1,7 @@
 //! The speech crate as the core's ear and recogniser.
 
 use speech::{
-    Listener, ListenerEvent, ListenerOptions, Request, RequestKind, StreamId, VoiceModel, WhisperPool,
+    Listener, ListenerEvent, ListenerOptions, Recogniser, Request, RequestKind, StreamId, VoiceModel,
 };
 
 use super::hearing::{Purpose, Recognise, RecogniseError};
@@ -66,10 +66,10 @@ fn event(event: ListenerEvent) -> EarEvent<speech::Audio> {
 /// # Errors
 /// A newer request overtook it, or there was no place or no success.
 pub async fn recognise(
-    pool: &WhisperPool,
+    recogniser: &dyn Recogniser,
     request: Recognise<speech::Audio>,
 ) -> Result<speech::Hypothesis, RecogniseError> {
-    let answer = pool.submit(Request {
+    let answer = recogniser.submit(Request {
         stream: StreamId(request.track),
         utterance: request.utterance,
         kind: match request.purpose {

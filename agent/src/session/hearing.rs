@@ -301,9 +301,12 @@ impl<E: Ear> Session<E> {
         {
             request.adopts = None;
             match &result {
-                Ok(hypothesis) => self.final_recognised(final_ticket, Ok(hypothesis.clone()), now_ms),
-                Err(_) if !request.asked => request.next_ms = now_ms,
-                Err(_) => {}
+                Ok(hypothesis) if hypothesis.is_whole => {
+                    self.final_recognised(final_ticket, Ok(hypothesis.clone()), now_ms);
+                }
+                // Nothing, or not everything yet: the record has to be asked for after all.
+                _ if !request.asked => request.next_ms = now_ms,
+                _ => {}
             }
         }
         let is_this = |track: &Track<E>| {
@@ -322,7 +325,7 @@ impl<E: Ear> Session<E> {
             let update = open.agreement.update(&hypothesis);
             open.words = words_of(&hypothesis.words);
             open.engine = hypothesis.engine;
-            open.recognised = audio;
+            open.recognised = audio.filter(|_| hypothesis.is_whole);
             if let Some(text) = open.shown.update(update.text(), now_ms) {
                 let caption = partial(&track.speaker, open, text, now_ms);
                 self.out.push(Output::Partial(caption));

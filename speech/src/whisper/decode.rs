@@ -3,8 +3,7 @@
 use whisper_rs::{FullParams, SamplingStrategy, WhisperContext, WhisperState};
 
 use super::guard;
-use super::queue::{RecogniseError, Request, RequestKind};
-use crate::{SAMPLES_PER_MS, Word};
+use crate::{RecogniseError, Request, RequestKind, SAMPLES_PER_MS, Word};
 
 /// The encoder's whole window: 30 s at 50 frames a second.
 const FULL_CONTEXT: i32 = 1500;
@@ -180,6 +179,7 @@ fn word_of(piece: Pieces, audio_end_ms: u64) -> Option<Word> {
         start_ms,
         end_ms,
         confidence: piece.confidence,
+        speaker: None,
     })
 }
 

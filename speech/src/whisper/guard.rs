@@ -116,6 +116,7 @@ mod tests {
                 start_ms: 0,
                 end_ms: 0,
                 confidence,
+                speaker: None,
             })
             .collect()
     }

@@ -7,4 +7,3 @@ mod pool;
 mod queue;
 
 pub use pool::{LoadError, PoolLoad, WhisperOptions, WhisperPool};
-pub use queue::{RecogniseError, Request, RequestKind, StreamId};

@@ -11,8 +11,8 @@ use whisper_rs::{DtwParameters, WhisperContext, WhisperContextParameters, Whispe
 
 use super::alignment;
 use super::decode::decode;
-use super::queue::{Queue, RecogniseError, Request};
-use crate::{Hypothesis, SAMPLES_PER_MS};
+use super::queue::Queue;
+use crate::{Hypothesis, Recognised, Recogniser, RecogniserLoad, Request, RequestKind, SAMPLES_PER_MS};
 
 /// How the pool is made.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -66,7 +66,7 @@ pub struct PoolLoad {
     pub final_audio_ms: u64,
 }
 
-type Answer = oneshot::Sender<Result<Hypothesis, RecogniseError>>;
+type Answer = oneshot::Sender<Recognised>;
 
 #[derive(Default)]
 struct Shared {
@@ -155,7 +155,7 @@ impl WhisperPool {
                         let audio_ms = (request.audio.len() / SAMPLES_PER_MS) as u64;
                         shared.busy.fetch_sub(1, Ordering::Relaxed);
                         shared.compute_ms.fetch_add(compute_ms, Ordering::Relaxed);
-                        if request.kind == super::RequestKind::Final {
+                        if request.kind == RequestKind::Final {
                             shared.final_audio_ms.fetch_add(audio_ms, Ordering::Relaxed);
                         }
                         let hypothesis = words.map(|words| Hypothesis {
@@ -163,6 +163,7 @@ impl WhisperPool {
                             words,
                             engine: engine.to_string(),
                             audio_ms,
+                            is_whole: true,
                             compute_ms,
                         });
                         let _ = answer.send(hypothesis);
@@ -177,22 +178,6 @@ impl WhisperPool {
         })
     }
 
-    /// What recognises, for the record.
-    pub fn engine(&self) -> &str {
-        &self.engine
-    }
-
-    /// Asks for an utterance. The receiver gets the words, or why there are none.
-    pub fn submit(&self, request: Request) -> oneshot::Receiver<Result<Hypothesis, RecogniseError>> {
-        let (answer, receiver) = oneshot::channel();
-        let refused = self.shared.queue.lock().0.push(request, answer);
-        if let Some((answer, error)) = refused {
-            let _ = answer.send(Err(error));
-        }
-        self.shared.work.notify_one();
-        receiver
-    }
-
     /// How busy it is.
     pub fn snapshot(&self) -> PoolLoad {
         let (waiting_finals, waiting_partials) = self.shared.queue.lock().0.len();
@@ -203,6 +188,30 @@ impl WhisperPool {
             workers: self.workers,
             compute_ms: self.shared.compute_ms.load(Ordering::Relaxed),
             final_audio_ms: self.shared.final_audio_ms.load(Ordering::Relaxed),
+        }
+    }
+}
+
+impl Recogniser for WhisperPool {
+    fn engine(&self) -> &str {
+        &self.engine
+    }
+
+    fn submit(&self, request: Request) -> oneshot::Receiver<Recognised> {
+        let (answer, receiver) = oneshot::channel();
+        let refused = self.shared.queue.lock().0.push(request, answer);
+        if let Some((answer, error)) = refused {
+            let _ = answer.send(Err(error));
+        }
+        self.shared.work.notify_one();
+        receiver
+    }
+
+    fn load(&self) -> RecogniserLoad {
+        let load = self.snapshot();
+        RecogniserLoad {
+            waiting_finals: load.waiting_finals,
+            at_once: load.workers,
         }
     }
 }

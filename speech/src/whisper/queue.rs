@@ -2,57 +2,7 @@
 
 use std::collections::VecDeque;
 
-use crate::listener::Audio;
-
-/// A track, as the pool tells them apart.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct StreamId(pub u64);
-
-/// How urgent a request is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum RequestKind {
-    /// The utterance is still growing; a newer request replaces this one.
-    Partial,
-    /// The utterance is complete; this is never dropped.
-    Final,
-}
-
-/// An utterance to recognise.
-#[derive(Clone, Debug)]
-pub struct Request {
-    /// Whose it is.
-    pub stream: StreamId,
-    /// Its number within the track.
-    pub utterance: u64,
-    /// How urgent it is.
-    pub kind: RequestKind,
-    /// 16 kHz mono.
-    pub audio: Audio,
-    /// Where it begins; the words' times count from the same zero.
-    pub start_ms: u64,
-    /// What was said just before, and names that may come; empty is fine.
-    pub prompt: String,
-}
-
-/// Why there are no words.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum RecogniseError {
-    /// A newer request of the same stream made this one pointless.
-    #[error("overtaken by a newer request")]
-    Overtaken,
-    /// Too many finals wait: ask again later.
-    #[error("more than {FINALS_LIMIT} utterances wait")]
-    Overloaded,
-    /// The model could not be run on it.
-    #[error("the model failed")]
-    Failed,
-    /// The model repeats itself or says more than a mouth can; a final is tried again with more care.
-    #[error("the model lost its way in a partial")]
-    Astray,
-    /// The pool is shut down.
-    #[error("the recogniser is shut down")]
-    ShutDown,
-}
+use crate::{RecogniseError, Request, RequestKind};
 
 /// Finals that may wait. At 20 s each this is 160 MB of audio at most.
 pub(super) const FINALS_LIMIT: usize = 256;
@@ -116,6 +66,7 @@ impl<T> Queue<T> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::{Audio, StreamId};
 
     fn request(stream: u64, utterance: u64, kind: RequestKind) -> Request {
         Request {

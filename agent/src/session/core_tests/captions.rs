@@ -117,6 +117,33 @@ fn a_partial_that_does_not_come_is_not_waited_for_long() {
 }
 
 #[test]
+fn a_partial_whose_words_are_still_on_their_way_is_no_final() {
+    for is_early in [true, false] {
+        let mut meeting = Meeting::with_track(1);
+        meeting.settle();
+        let partial = one_request(&meeting.pause(1), Purpose::Partial);
+        let mut heard = meeting.words(partial.utterance, "Most", partial.start_ms);
+        heard.is_whole = false;
+        let heard = Input::Recognised {
+            ticket: partial.ticket,
+            result: Ok(heard),
+        };
+        let outputs = if is_early {
+            meeting.feed(heard);
+            meeting.hear(1, false)
+        } else {
+            meeting.hear(1, false);
+            meeting.feed(heard)
+        };
+        let request = one_request(&outputs, Purpose::Final);
+        let outputs = meeting.recognise(&request, "Most of it.");
+        assert!(
+            matches!(writes(&outputs).as_slice(), [(_, Write::Segment(segment))] if segment.text == "Most of it.")
+        );
+    }
+}
+
+#[test]
 fn what_was_heard_twice_over_is_not_taken_back() {
     let mut meeting = Meeting::with_track(1);
     meeting.settle();

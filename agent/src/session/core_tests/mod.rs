@@ -150,12 +150,14 @@ impl Meeting {
             start_ms: start_ms + index as u64 * 10,
             end_ms: start_ms + index as u64 * 10 + 9,
             confidence: 0.9,
+            speaker: None,
         };
         Hypothesis {
             utterance,
             words: text.split_whitespace().enumerate().map(word).collect(),
             engine: "test".to_owned(),
             audio_ms: 100,
+            is_whole: true,
             compute_ms: 50,
         }
     }

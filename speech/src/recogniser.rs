@@ -1,0 +1,102 @@
+//! What every recogniser is to its users, wherever the words come from.
+//!
+//! | engine | words come from | tells voices apart | partials |
+//! |---|---|---|---|
+//! | [`WhisperPool`](crate::WhisperPool) | this process | no | the utterance so far is recognised anew |
+//! | [`Deepgram`](crate::deepgram::Deepgram) | a service | if asked to | the words that are there already |
+
+use tokio::sync::oneshot;
+
+use crate::Hypothesis;
+use crate::listener::Audio;
+
+/// A track, as recognisers tell them apart. No two tracks of a process share one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct StreamId(pub u64);
+
+/// How urgent a request is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RequestKind {
+    /// The utterance is still growing; a newer request replaces this one.
+    Partial,
+    /// The utterance is complete; this is never dropped.
+    Final,
+}
+
+/// An utterance to recognise.
+#[derive(Clone, Debug)]
+pub struct Request {
+    /// Whose it is.
+    pub stream: StreamId,
+    /// Its number within the track.
+    pub utterance: u64,
+    /// How urgent it is.
+    pub kind: RequestKind,
+    /// 16 kHz mono.
+    pub audio: Audio,
+    /// Where it begins; the words' times count from the same zero.
+    pub start_ms: u64,
+    /// What was said just before, and names that may come; empty is fine.
+    pub prompt: String,
+}
+
+/// Why there are no words.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum RecogniseError {
+    /// A newer request of the same stream made this one pointless.
+    #[error("overtaken by a newer request")]
+    Overtaken,
+    /// Too much waits: ask again later.
+    #[error("too many utterances wait: ask again later")]
+    Overloaded,
+    /// The engine could not be run on it.
+    #[error("the engine failed")]
+    Failed,
+    /// The engine repeats itself or says more than a mouth can in a partial; a final is tried again with more care.
+    #[error("the engine lost its way in a partial")]
+    Astray,
+    /// The service does not accept the key.
+    #[error("the recognition service refuses the API key: check the key and what it is allowed to do")]
+    Unauthorised,
+    /// The service wants to be paid.
+    #[error("the recognition service wants to be paid: check the account's balance")]
+    PaymentRequired,
+    /// The service is asked too often, or on too many tracks at once.
+    #[error("the recognition service is asked too often: fewer tracks at once, or a larger contract")]
+    RateLimited,
+    /// The service does not accept how it is asked.
+    #[error("the recognition service refuses the parameters: check address, model and language")]
+    Misconfigured,
+    /// The recogniser is shut down.
+    #[error("the recogniser is shut down")]
+    ShutDown,
+}
+
+/// What becomes of a request.
+pub type Recognised = Result<Hypothesis, RecogniseError>;
+
+/// How busy a recogniser is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RecogniserLoad {
+    /// Complete utterances that wait for their words.
+    pub waiting_finals: usize,
+    /// How many utterances it recognises at once without any having to wait.
+    pub at_once: usize,
+}
+
+/// Audio in, words with times out.
+pub trait Recogniser: Send + Sync + std::fmt::Debug {
+    /// What recognises, for the record: `kind:model`.
+    fn engine(&self) -> &str;
+
+    /// Asks for an utterance without waiting. The receiver gets the words, or why there are none, exactly once; it is
+    /// closed without an answer only when the recogniser is gone.
+    fn submit(&self, request: Request) -> oneshot::Receiver<Recognised>;
+
+    /// How busy it is.
+    fn load(&self) -> RecogniserLoad;
+
+    /// The track is over: what is kept for it can go once its last finals, which may be asked for a little later, are
+    /// answered.
+    fn forget(&self, _stream: StreamId) {}
+}

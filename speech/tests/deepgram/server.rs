@@ -1,0 +1,460 @@
+//! A server that speaks Deepgram's live protocol as it is documented and holds the client to it. It knows the recording
+//! that is played to it and which words are spoken where in it: audio that is not a part of the recording, sample for
+//! sample, is a violation, and so is everything that the documentation does not allow.
+//!
+//! Sources: developers.deepgram.com/reference/speech-to-text/listen-streaming, /docs/audio-keep-alive, /docs/finalize,
+//! /docs/close-stream, /docs/stt-troubleshooting-websocket-data-and-net-errors.
+
+use std::collections::{HashMap, VecDeque};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use futures_util::{SinkExt, StreamExt};
+use serde_json::{Value, json};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::mpsc;
+use tokio::time::timeout;
+use tokio_tungstenite::WebSocketStream;
+use tokio_tungstenite::tungstenite::Message;
+use tokio_tungstenite::tungstenite::handshake::server::{ErrorResponse, Request, Response};
+use tokio_tungstenite::tungstenite::http::StatusCode;
+use tokio_tungstenite::tungstenite::protocol::CloseFrame;
+use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
+
+pub(crate) const KEY: &str = "a-key-that-nobody-has";
+const SAMPLES_PER_MS: usize = 16;
+/// New audio after which the server says what it has heard.
+const INTERIM_SAMPLES: usize = 500 * SAMPLES_PER_MS;
+/// Unsettled audio that is settled without being asked to.
+const FINAL_SAMPLES: usize = 3_000 * SAMPLES_PER_MS;
+/// Query parameters of the live endpoint that this client may use.
+const PARAMETERS: [&str; 11] = [
+    "model",
+    "language",
+    "punctuate",
+    "smart_format",
+    "diarize_model",
+    "keyterm",
+    "encoding",
+    "sample_rate",
+    "channels",
+    "endpointing",
+    "interim_results",
+];
+
+/// A word, in milliseconds of the recording.
+#[derive(Clone, Debug)]
+pub(crate) struct Spoken {
+    pub(crate) text: String,
+    pub(crate) start_ms: usize,
+    pub(crate) end_ms: usize,
+}
+
+/// How one connection goes; without instructions, well.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Behaviour {
+    Well,
+    /// The handshake is refused.
+    Refuse(u16),
+    /// The line is dead after so many samples.
+    CutAfter(usize),
+    /// Nothing is said any more after so many samples.
+    MuteAfter(usize),
+    /// Rubbish, errors and unknown messages between the real ones.
+    Rubbish,
+    /// Every end is confirmed so much later: the service is slow.
+    Late(Duration),
+}
+
+/// What a test may wait for.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum Event {
+    Refused(u16),
+    Connected,
+    Control(String),
+    /// How a connection ended, from the server's side.
+    Closed(&'static str),
+}
+
+#[derive(Default)]
+struct Record {
+    /// What each connection sent.
+    audio: Vec<Vec<i16>>,
+    parameters: Vec<HashMap<String, Vec<String>>>,
+    violations: Vec<String>,
+}
+
+struct Shared {
+    recording: Arc<[i16]>,
+    words: Vec<Spoken>,
+    idle: Duration,
+    behaviours: Mutex<VecDeque<Behaviour>>,
+    record: Mutex<Record>,
+    events: mpsc::UnboundedSender<Event>,
+}
+
+impl Shared {
+    fn violation(&self, what: impl Into<String>) {
+        self.record.lock().unwrap().violations.push(what.into());
+    }
+}
+
+pub(crate) struct Server {
+    pub(crate) url: String,
+    shared: Arc<Shared>,
+    events: mpsc::UnboundedReceiver<Event>,
+    accepting: tokio::task::JoinHandle<()>,
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        self.accepting.abort();
+    }
+}
+
+impl Server {
+    /// A server that hangs up after `idle` without a message, as the service does after ten seconds.
+    pub(crate) async fn start(
+        recording: Arc<[i16]>,
+        words: Vec<Spoken>,
+        idle: Duration,
+        behaviours: &[Behaviour],
+    ) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        let (sender, events) = mpsc::unbounded_channel();
+        let shared = Arc::new(Shared {
+            recording,
+            words,
+            idle,
+            behaviours: Mutex::new(behaviours.iter().copied().collect()),
+            record: Mutex::default(),
+            events: sender,
+        });
+        let accepting = tokio::spawn({
+            let shared = shared.clone();
+            async move {
+                while let Ok((socket, _)) = listener.accept().await {
+                    tokio::spawn(connection(socket, shared.clone()));
+                }
+            }
+        });
+        Self {
+            url,
+            shared,
+            events,
+            accepting,
+        }
+    }
+
+    /// The next event for which `is_it` holds; those before it are passed over.
+    pub(crate) async fn wait_for(&mut self, is_it: impl Fn(&Event) -> bool) -> Event {
+        let waiting = async {
+            loop {
+                let event = self.events.recv().await.unwrap();
+                if is_it(&event) {
+                    return event;
+                }
+            }
+        };
+        timeout(Duration::from_secs(20), waiting)
+            .await
+            .expect("it does not happen")
+    }
+
+    /// What happened and was not waited for.
+    pub(crate) fn events(&mut self) -> Vec<Event> {
+        std::iter::from_fn(|| self.events.try_recv().ok()).collect()
+    }
+
+    /// Every connection's audio.
+    pub(crate) fn audio(&self) -> Vec<Vec<i16>> {
+        self.shared.record.lock().unwrap().audio.clone()
+    }
+
+    pub(crate) fn parameters(&self) -> Vec<HashMap<String, Vec<String>>> {
+        self.shared.record.lock().unwrap().parameters.clone()
+    }
+
+    pub(crate) fn assert_no_violations(&self) {
+        let record = self.shared.record.lock().unwrap();
+        assert!(record.violations.is_empty(), "{:?}", record.violations);
+    }
+}
+
+async fn connection(socket: TcpStream, shared: Arc<Shared>) {
+    let behaviour = shared.behaviours.lock().unwrap().pop_front();
+    let behaviour = behaviour.unwrap_or(Behaviour::Well);
+    let mut parameters = HashMap::new();
+    // The type is the library's.
+    #[allow(clippy::result_large_err)]
+    let check = |request: &Request, response: Response| {
+        let status = match behaviour {
+            Behaviour::Refuse(status) => status,
+            _ => admit(request, &shared, &mut parameters),
+        };
+        if status == 101 {
+            return Ok(response);
+        }
+        let mut refused = ErrorResponse::new(Some(r#"{"err_code":"REFUSED"}"#.to_owned()));
+        *refused.status_mut() = StatusCode::from_u16(status).unwrap();
+        let _ = shared.events.send(Event::Refused(status));
+        Err(refused)
+    };
+    let Ok(socket) = tokio_tungstenite::accept_hdr_async(socket, check).await else {
+        return;
+    };
+    let number = {
+        let mut record = shared.record.lock().unwrap();
+        record.audio.push(Vec::new());
+        record.parameters.push(parameters);
+        record.audio.len() - 1
+    };
+    let _ = shared.events.send(Event::Connected);
+    let mut talk = Talk {
+        socket,
+        shared: shared.clone(),
+        behaviour,
+        number,
+        places: Vec::new(),
+        settled: 0,
+        said: 0,
+    };
+    let end = talk.run().await;
+    let _ = shared.events.send(Event::Closed(end));
+}
+
+/// The status of the handshake.
+fn admit(request: &Request, shared: &Shared, parameters: &mut HashMap<String, Vec<String>>) -> u16 {
+    if request.uri().path() != "/v1/listen" {
+        return 404;
+    }
+    let authorised = request
+        .headers()
+        .get("authorization")
+        .and_then(|value| value.to_str().ok());
+    if authorised != Some(format!("Token {KEY}").as_str()) {
+        return 401;
+    }
+    for pair in request.uri().query().unwrap_or_default().split('&') {
+        let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
+        if !PARAMETERS.contains(&name) {
+            shared.violation(format!("unknown parameter {name}"));
+            return 400;
+        }
+        parameters
+            .entry(name.to_owned())
+            .or_default()
+            .push(value.to_owned());
+    }
+    for (name, value) in [
+        ("encoding", "linear16"),
+        ("sample_rate", "16000"),
+        ("channels", "1"),
+    ] {
+        if parameters
+            .get(name)
+            .is_none_or(|values| values != &[value.to_owned()])
+        {
+            shared.violation(format!("{name} is not {value}"));
+            return 400;
+        }
+    }
+    101
+}
+
+struct Talk {
+    socket: WebSocketStream<TcpStream>,
+    shared: Arc<Shared>,
+    behaviour: Behaviour,
+    number: usize,
+    /// Where in the recording each message of audio is from: its place on the tape, in the recording, its length.
+    places: Vec<(usize, usize, usize)>,
+    settled: usize,
+    said: usize,
+}
+
+impl Talk {
+    async fn run(&mut self) -> &'static str {
+        loop {
+            let Ok(message) = timeout(self.shared.idle, self.socket.next()).await else {
+                self.hang_up(CloseCode::Error, "NET-0001").await;
+                return "NET-0001";
+            };
+            let go_on = match message {
+                Some(Ok(Message::Binary(bytes))) => self.audio(&bytes).await,
+                Some(Ok(Message::Text(text))) => {
+                    let message: Value = serde_json::from_str(&text).unwrap_or_default();
+                    let kind = message["type"].as_str().unwrap_or("rubbish").to_owned();
+                    let _ = self.shared.events.send(Event::Control(kind.clone()));
+                    self.control(&kind).await
+                }
+                Some(Ok(Message::Close(_))) => return "by the client",
+                Some(Ok(_)) => Ok(()),
+                Some(Err(_)) | None => return "without a goodbye",
+            };
+            if let Err(end) = go_on {
+                return end;
+            }
+        }
+    }
+
+    fn len(&self) -> usize {
+        self.places.last().map_or(0, |(tape, _, len)| tape + len)
+    }
+
+    fn is_mute(&self) -> bool {
+        matches!(self.behaviour, Behaviour::MuteAfter(samples) if self.len() >= samples)
+    }
+
+    async fn audio(&mut self, bytes: &[u8]) -> Result<(), &'static str> {
+        if bytes.is_empty() || !bytes.len().is_multiple_of(2) {
+            self.shared.violation("audio that is not linear16");
+            return Err("bad audio");
+        }
+        let samples: Vec<i16> = bytes
+            .chunks_exact(2)
+            .map(|pair| i16::from_le_bytes([pair[0], pair[1]]))
+            .collect();
+        let tape = self.len();
+        match self.find(&samples) {
+            Some(place) => self.places.push((tape, place, samples.len())),
+            None => {
+                self.shared
+                    .violation(format!("{} samples that nobody played", samples.len()));
+                return Err("bad audio");
+            }
+        }
+        self.shared.record.lock().unwrap().audio[self.number].extend(samples);
+        if matches!(self.behaviour, Behaviour::CutAfter(samples) if self.len() >= samples) {
+            return Err("cut");
+        }
+        if self.len() - self.settled >= FINAL_SAMPLES {
+            // Settled up to a word's end, as the service does.
+            let end = self.last_end(self.len());
+            self.say(end, true, false).await;
+        } else if self.len() - self.said >= INTERIM_SAMPLES {
+            self.say(self.len(), false, false).await;
+        }
+        Ok(())
+    }
+
+    /// Where the samples are in the recording: where the last ones ended, if they go on there.
+    fn find(&self, samples: &[i16]) -> Option<usize> {
+        let recording = &self.shared.recording;
+        let next = self.places.last().map_or(0, |(_, place, len)| place + len);
+        let is_at = |at: &usize| recording.get(*at..*at + samples.len()) == Some(samples);
+        Some(next)
+            .filter(is_at)
+            .or_else(|| (0..recording.len()).find(is_at))
+    }
+
+    async fn control(&mut self, kind: &str) -> Result<(), &'static str> {
+        match kind {
+            "KeepAlive" => {}
+            "Finalize" => {
+                if let Behaviour::Late(delay) = self.behaviour {
+                    tokio::time::sleep(delay).await;
+                }
+                // Without anything left the service need not confirm.
+                if self.settled < self.len() {
+                    self.say(self.len(), true, true).await;
+                }
+            }
+            "CloseStream" => {
+                if self.settled < self.len() {
+                    self.say(self.len(), true, false).await;
+                }
+                let duration = self.len() as f64 / 16_000.0;
+                let summary = json!({"type": "Metadata", "transaction_key": "deprecated", "request_id": "r",
+                    "sha256": "0", "created": "2026-01-01T00:00:00Z", "duration": duration, "channels": 1});
+                self.send(summary).await;
+                self.hang_up(CloseCode::Normal, "").await;
+                while let Some(Ok(message)) = self.socket.next().await {
+                    if message.is_binary() || message.is_text() {
+                        self.shared.violation("something after CloseStream");
+                    }
+                }
+                return Err("in order");
+            }
+            other => self.shared.violation(format!("unknown message {other}")),
+        }
+        Ok(())
+    }
+
+    /// The end of the last word that is whole before `end`, on the tape.
+    fn last_end(&self, end: usize) -> usize {
+        let words = self.words(self.settled, end);
+        let whole = words
+            .iter()
+            .filter(|(_, _, word_end)| word_end + SAMPLES_PER_MS < end);
+        whole.map(|(_, _, word_end)| *word_end).max().unwrap_or(end)
+    }
+
+    /// The words between two places on the tape: those whose middle is there.
+    fn words(&self, from: usize, to: usize) -> Vec<(String, usize, usize)> {
+        let mut words = Vec::new();
+        for (tape, place, len) in &self.places {
+            for word in &self.shared.words {
+                let (start, end) = (word.start_ms * SAMPLES_PER_MS, word.end_ms * SAMPLES_PER_MS);
+                let middle = start + (end - start) / 2;
+                let at = (tape + middle).wrapping_sub(*place);
+                if (*place..place + len).contains(&middle) && (from..to).contains(&at) {
+                    let start = (tape + start).saturating_sub(*place);
+                    words.push((word.text.clone(), start, (tape + end).saturating_sub(*place)));
+                }
+            }
+        }
+        words
+    }
+
+    async fn say(&mut self, end: usize, is_final: bool, from_finalize: bool) {
+        if self.is_mute() {
+            return;
+        }
+        if matches!(self.behaviour, Behaviour::Rubbish) {
+            for text in [
+                "{",
+                r#"{"type":"Results","is_final":true}"#,
+                r#"{"type":"Error","variant":"Odd","description":"no idea"}"#,
+                r#"{"type":"Weather","rain":true}"#,
+                r#"{"type":"UtteranceEnd","channel":[0,1],"last_word_end":1.5}"#,
+                "[]",
+            ] {
+                let _ = self.socket.send(Message::text(text)).await;
+            }
+        }
+        let seconds = |samples: usize| samples as f64 / 16_000.0;
+        let words: Vec<Value> = self
+            .words(self.settled, end)
+            .into_iter()
+            .map(|(text, start, end)| {
+                json!({"word": text.to_lowercase(), "punctuated_word": text, "start": seconds(start),
+                    "end": seconds(end), "confidence": 0.9, "speaker": 0})
+            })
+            .collect();
+        let results = json!({"type": "Results", "channel_index": [0, 1], "start": seconds(self.settled),
+            "duration": seconds(end - self.settled), "is_final": is_final, "speech_final": from_finalize,
+            "from_finalize": from_finalize,
+            "channel": {"alternatives": [{"transcript": "", "confidence": 0.9, "words": words}]},
+            "metadata": {"request_id": "r", "model_uuid": "u",
+                "model_info": {"name": "n", "version": "v", "arch": "a"}}});
+        self.said = self.len();
+        if is_final {
+            self.settled = end;
+        }
+        self.send(results).await;
+    }
+
+    async fn send(&mut self, message: Value) {
+        let _ = self.socket.send(Message::text(message.to_string())).await;
+    }
+
+    async fn hang_up(&mut self, code: CloseCode, reason: &'static str) {
+        let frame = CloseFrame {
+            code,
+            reason: reason.into(),
+        };
+        let _ = self.socket.close(Some(frame)).await;
+    }
+}
