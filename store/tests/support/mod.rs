@@ -110,6 +110,17 @@ impl Database {
         .await;
     }
 
+    /// Waits until no transaction holds the room's rows: one that ends in an error is rolled back a moment after its caller
+    /// has the error.
+    pub(crate) async fn undisturbed(&self, room: Uuid) {
+        self.run(&format!("SELECT FROM rooms WHERE id = '{room}' FOR UPDATE"))
+            .await;
+        self.run(&format!(
+            "SELECT FROM agent_sessions WHERE room_id = '{room}' FOR UPDATE"
+        ))
+        .await;
+    }
+
     /// An organisation.
     pub(crate) async fn organisation(&self) -> Uuid {
         let new = NewOrganisation {
