@@ -169,18 +169,26 @@ impl Process {
         );
     }
 
-    /// Waits for the end; when `limit` passes the process group is killed.
-    pub async fn wait(&mut self, limit: Duration) -> ExitStatus {
+    /// Waits for the end, if it comes within `limit`.
+    pub async fn ended_within(&mut self, limit: Duration) -> Option<ExitStatus> {
         let begun = Instant::now();
         loop {
             match self.child.try_wait() {
                 Ok(Some(status)) => {
                     let _ = fs::remove_file(&self.record);
-                    return status;
+                    return Some(status);
                 }
                 Ok(None) if begun.elapsed() < limit => tokio::time::sleep(POLL).await,
-                _ => return self.kill(),
+                _ => return None,
             }
+        }
+    }
+
+    /// Waits for the end; when `limit` passes the process group is killed.
+    pub async fn wait(&mut self, limit: Duration) -> ExitStatus {
+        match self.ended_within(limit).await {
+            Some(status) => status,
+            None => self.kill(),
         }
     }
 

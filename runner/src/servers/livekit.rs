@@ -12,6 +12,8 @@ use crate::process::Process;
 
 const READY_LIMIT: Duration = Duration::from_secs(20);
 const STOP_LIMIT: Duration = Duration::from_secs(10);
+/// Asked once, it waits for everybody to leave; asked twice, it goes. Signals too close to one another are one.
+const ASK_AGAIN: Duration = Duration::from_millis(300);
 const API_KEY: &str = "rapporteur";
 
 /// A media server, or the one at `LIVEKIT_URL`.
@@ -95,9 +97,13 @@ impl Livekit {
         Ok(())
     }
 
-    /// Stops the server.
+    /// Stops the server, whoever is still in a room.
     pub async fn stop(&mut self) {
-        if let Some(mut process) = self.own.as_mut().and_then(|own| own.process.take()) {
+        let Some(mut process) = self.own.as_mut().and_then(|own| own.process.take()) else {
+            return;
+        };
+        process.terminate();
+        if process.ended_within(ASK_AGAIN).await.is_none() {
             process.stop(STOP_LIMIT).await;
         }
     }
