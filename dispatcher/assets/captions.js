@@ -1,6 +1,7 @@
 // The live captions page: a stream of events from the server. The browser comes back by itself after a cut and says which
 // segment it saw last; the server goes on from there.
 
+import { review } from "./review.js";
 import { Transcript, display, localTimes } from "./transcript.js";
 
 const STATES = { scheduled: "Waiting", live: "Live", ended: "Ended", cancelled: "Cancelled" };
@@ -16,6 +17,7 @@ const CAUGHT_UP_MS = 1_500;
 const transcript = new Transcript();
 display(transcript);
 localTimes();
+if (transcript.log.dataset.corrections) review(transcript);
 
 const connection = document.getElementById("connection");
 const figures = document.getElementById("figures");
@@ -76,6 +78,9 @@ function listen() {
   });
   source.addEventListener("segments", (event) => {
     for (const segment of JSON.parse(event.data)) transcript.settle(segment, fresh);
+  });
+  source.addEventListener("corrections", (event) => {
+    for (const segment of JSON.parse(event.data)) transcript.correct(segment);
   });
   source.addEventListener("partial", (event) => {
     fresh = true;

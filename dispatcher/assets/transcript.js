@@ -35,7 +35,8 @@ export class Transcript {
     this.empty = document.getElementById("empty");
     this.newest = document.getElementById("newest");
     this.voices = new Map();
-    this.settled = new Set();
+    // Settled captions: what they say now, and where.
+    this.settled = new Map();
     this.changing = new Map();
     this.entries = new Map();
     this.following = true;
@@ -73,11 +74,10 @@ export class Transcript {
     return turn;
   }
 
-  // A settled caption: { id, identity, name, text, start_ms }.
+  // A settled caption: { id, identity, name, text, start_ms, revision, corrected_by, recognised_text }.
   settle(segment, fresh) {
     this.#drop(segment.id);
-    if (this.settled.has(segment.id)) return;
-    this.settled.add(segment.id);
+    if (this.settled.has(segment.id)) return this.correct(segment);
     this.empty.hidden = true;
     let turn = this.log.lastElementChild;
     if (!this.#continues(turn, segment)) {
@@ -85,11 +85,23 @@ export class Transcript {
       this.log.append(turn);
     }
     turn.dataset.at = String(segment.start_ms);
-    const words = element("span", fresh ? "new" : "", segment.text);
+    const words = element("span", fresh ? "new" : "");
     words.dataset.at = String(segment.start_ms);
+    words.dataset.segment = segment.id;
+    this.settled.set(segment.id, { segment, words });
+    read(words, segment);
     // A real space: the words are also copied and read aloud.
     turn.lastElementChild.append(words, " ");
     this.#joinPartials();
+    this.follow();
+  }
+
+  // A settled caption that reads differently now.
+  correct(segment) {
+    const known = this.settled.get(segment.id);
+    if (!known || known.segment.revision >= segment.revision) return;
+    known.segment = segment;
+    read(known.words, segment);
     this.follow();
   }
 
@@ -177,6 +189,15 @@ export class Transcript {
     this.#joinPartials();
     this.follow();
   }
+}
+
+// Shows what a settled caption says now, and whose word that is.
+function read(words, { text, corrected_by, recognised_text }) {
+  words.textContent = text;
+  words.classList.toggle("corrected", corrected_by !== undefined);
+  words.classList.toggle("nothing", text === "");
+  if (corrected_by === undefined) words.removeAttribute("title");
+  else words.title = `Corrected by ${corrected_by}. Heard: “${recognised_text}”`;
 }
 
 // { assistant, question, asked_by, text, note, sources: [{ document_title, heading, page, quote }] }

@@ -6,6 +6,7 @@ pub mod app;
 pub mod caller;
 pub mod captions;
 pub mod config;
+pub mod corrections;
 pub mod export;
 pub mod health;
 pub mod http;

@@ -27,6 +27,8 @@ pub enum Purpose {
     Join = 2,
     /// Entering a room again as the participant that the token names.
     Rejoin = 3,
+    /// Watching a room's captions and correcting them, as the participant that the token names.
+    Review = 4,
 }
 
 /// What a token says.
@@ -38,7 +40,7 @@ pub struct Claims {
     pub organisation: Uuid,
     /// The room.
     pub room: Uuid,
-    /// The participant, with [`Purpose::Rejoin`]; nil otherwise.
+    /// The participant, with [`Purpose::Rejoin`] and [`Purpose::Review`]; nil otherwise.
     pub participant: Uuid,
     /// Until when it is good, in seconds of Unix time.
     pub expires_at: i64,
@@ -62,6 +64,7 @@ impl Claims {
             (VERSION, 1) => Purpose::Captions,
             (VERSION, 2) => Purpose::Join,
             (VERSION, 3) => Purpose::Rejoin,
+            (VERSION, 4) => Purpose::Review,
             _ => return None,
         };
         let uuid = |from: usize| Uuid::from_slice(&bytes[from..from + 16]).ok();
@@ -190,7 +193,7 @@ mod tests {
 
     #[test]
     fn a_token_says_what_was_signed_until_it_expires() {
-        for purpose in [Purpose::Captions, Purpose::Join, Purpose::Rejoin] {
+        for purpose in [Purpose::Captions, Purpose::Join, Purpose::Rejoin, Purpose::Review] {
             let token = links().sign(claims(purpose));
             assert_eq!(token.len(), TOKEN_CHARACTERS);
             assert_eq!(

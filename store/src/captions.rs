@@ -52,6 +52,15 @@ pub enum CaptionNotice {
         /// Its id: the partial with this id is done.
         segment: Uuid,
     },
+    /// A stored segment was corrected.
+    Corrected {
+        /// The room.
+        room: Uuid,
+        /// Its number.
+        sequence: i64,
+        /// Its id.
+        segment: Uuid,
+    },
     /// An answer was stored.
     Answer {
         /// The room.
@@ -91,6 +100,23 @@ pub(crate) async fn notify_final(
     notify(
         connection,
         &CaptionNotice::Final {
+            room,
+            sequence,
+            segment,
+        },
+    )
+    .await
+}
+
+pub(crate) async fn notify_corrected(
+    connection: &mut PgConnection,
+    room: Uuid,
+    sequence: i64,
+    segment: Uuid,
+) -> Result<()> {
+    notify(
+        connection,
+        &CaptionNotice::Corrected {
             room,
             sequence,
             segment,

@@ -160,6 +160,8 @@ fn limit_of(constraint: &str) -> Option<(&'static str, &'static str)> {
         "participants_name_check" => ("name", "1 to 100 characters"),
         "segments_start_ms_check" => ("start_ms", "0 or more"),
         "segments_ends_after_start_check" => ("end_ms", "start_ms or more"),
+        "corrections_text_check" => ("text", "at most 4000 characters"),
+        "corrections_author_check" => ("author", "1 to 100 characters"),
         "usage_events_quantity_check" => ("quantity", "a finite number that is not negative"),
         "documents_title_check" => ("title", "1 to 300 characters"),
         "documents_content_check" => ("file", "at most 64 MiB"),

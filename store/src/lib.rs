@@ -6,6 +6,7 @@
 
 pub mod answers;
 pub mod captions;
+pub mod corrections;
 pub mod documents;
 pub mod error;
 pub mod events;
@@ -29,6 +30,7 @@ use uuid::Uuid;
 
 pub use answers::{Answer, AskedVia, NewAnswer, Source};
 pub use captions::{CaptionFeed, CaptionNotice, PartialCaption};
+pub use corrections::{CORRECTIONS_MAX, Correction, NewCorrection};
 pub use documents::{ClaimedDocument, Document, DocumentFormat, DocumentStatus, NewDocument, NewPassage};
 pub use error::{DatabaseFault, StoreError};
 pub use events::RoomEvent;

@@ -19,7 +19,7 @@ pub struct Word {
     pub confidence: f32,
 }
 
-/// A final segment as it is stored.
+/// A final segment as it reads now: corrected, if somebody has corrected it.
 #[derive(Clone, Debug, PartialEq, sqlx::FromRow)]
 pub struct Segment {
     /// The id given by the agent.
@@ -44,6 +44,12 @@ pub struct Segment {
     pub words: Json<Vec<Word>>,
     /// The recogniser.
     pub engine: String,
+    /// 0 as it was recognised; grows with every correction.
+    pub revision: i64,
+    /// Whose correction `text` and `words` are, if they are one.
+    pub corrected_by: Option<String>,
+    /// What was recognised, if `text` is a correction.
+    pub recognised_text: Option<String>,
 }
 
 /// A final segment on its way into the record.
@@ -70,7 +76,7 @@ pub struct NewSegment {
 }
 
 /// Words as they can be stored and read again. JSON has neither NaN nor infinity.
-fn storable_words(words: &[Word]) -> Vec<Word> {
+pub(crate) fn storable_words(words: &[Word]) -> Vec<Word> {
     let word = |word: &Word| Word {
         text: storable(&word.text),
         confidence: if word.confidence.is_finite() {
@@ -154,8 +160,9 @@ impl Store {
         limit: i64,
     ) -> Result<Vec<Segment>> {
         Ok(sqlx::query_as(
-            "SELECT id, sequence, epoch, identity, speaker_name, track_id, start_ms, end_ms, text, words, engine
-             FROM segments WHERE organisation_id = $1 AND room_id = $2 AND sequence > $3 ORDER BY sequence LIMIT $4",
+            "SELECT id, sequence, epoch, identity, speaker_name, track_id, start_ms, end_ms, text, words, engine,
+                    revision, corrected_by, recognised_text
+             FROM transcript WHERE organisation_id = $1 AND room_id = $2 AND sequence > $3 ORDER BY sequence LIMIT $4",
         )
         .bind(organisation)
         .bind(room)

@@ -7,7 +7,7 @@ use uuid::Uuid;
 use crate::{Result, Segment, Store};
 
 impl Store {
-    /// The sequence numbers of a room's segments in the order in which they began, at most `limit`. What is stored never
+    /// The sequence numbers of a room's segments in the order in which they began, at most `limit`. The order never
     /// changes, so the numbers are a snapshot of a meeting that still runs.
     ///
     /// # Errors
@@ -35,8 +35,9 @@ impl Store {
         sequences: &[i64],
     ) -> Result<Vec<Segment>> {
         Ok(sqlx::query_as(
-            "SELECT id, sequence, epoch, identity, speaker_name, track_id, start_ms, end_ms, text, words, engine
-             FROM unnest($3::bigint[]) WITH ORDINALITY AS asked (sequence, place) JOIN segments USING (sequence)
+            "SELECT id, sequence, epoch, identity, speaker_name, track_id, start_ms, end_ms, text, words, engine,
+                    revision, corrected_by, recognised_text
+             FROM unnest($3::bigint[]) WITH ORDINALITY AS asked (sequence, place) JOIN transcript USING (sequence)
              WHERE organisation_id = $1 AND room_id = $2 ORDER BY place",
         )
         .bind(organisation)

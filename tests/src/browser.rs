@@ -29,6 +29,10 @@ pub mod key {
     pub const TAB: &str = "\u{e004}";
     /// Presses what has the focus.
     pub const ENTER: &str = "\u{e007}";
+    /// To the one before.
+    pub const UP: &str = "\u{e013}";
+    /// Leaves.
+    pub const ESCAPE: &str = "\u{e00c}";
     /// Presses what has the focus.
     pub const SPACE: &str = " ";
 }

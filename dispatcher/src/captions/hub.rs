@@ -81,6 +81,7 @@ impl CaptionHub {
         match &notice {
             CaptionNotice::Partial { room, .. }
             | CaptionNotice::Final { room, .. }
+            | CaptionNotice::Corrected { room, .. }
             | CaptionNotice::Answer { room, .. } => {
                 if let Some(sender) = rooms.get(room) {
                     // Fails when nobody watches any more.

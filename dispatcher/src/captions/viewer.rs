@@ -30,6 +30,8 @@ const EXPIRES_CHECK: Duration = Duration::from_secs(30);
 pub enum Item {
     /// Settled captions, in order; with the sequence number of the last.
     Segments(Vec<SegmentItem>),
+    /// Settled captions that were sent before and read differently now.
+    Corrections(Vec<SegmentItem>),
     /// A caption that still changes.
     Partial(PartialItem),
     /// Answers; one that was sent before may come again and replaces itself.
@@ -43,6 +45,7 @@ impl Item {
     pub fn event(&self) -> &'static str {
         match self {
             Self::Segments(_) => "segments",
+            Self::Corrections(_) => "corrections",
             Self::Partial(_) => "partial",
             Self::Answers(_) => "answers",
             Self::Status(_) => "status",
@@ -67,6 +70,30 @@ pub struct SegmentItem {
     name: String,
     text: String,
     start_ms: i64,
+    /// 0 as it was recognised.
+    revision: i64,
+    /// Whose correction the text is, if it is one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    corrected_by: Option<String>,
+    /// What was recognised, if the text is a correction.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    recognised_text: Option<String>,
+}
+
+impl From<store::Segment> for SegmentItem {
+    fn from(segment: store::Segment) -> Self {
+        Self {
+            sequence: segment.sequence,
+            id: segment.id,
+            identity: segment.identity,
+            name: segment.speaker_name,
+            text: segment.text,
+            start_ms: segment.start_ms,
+            revision: segment.revision,
+            corrected_by: segment.corrected_by,
+            recognised_text: segment.recognised_text,
+        }
+    }
 }
 
 /// A caption that still changes.
@@ -108,6 +135,8 @@ struct Viewer {
     claims: Claims,
     out: mpsc::Sender<Item>,
     sequence: i64,
+    /// Corrections up to this revision were sent.
+    revision: i64,
     answers: HashSet<Uuid>,
     names: HashMap<String, String>,
     clock_origin: Option<DateTime<Utc>>,
@@ -141,6 +170,7 @@ pub async fn watch(
         claims,
         out,
         sequence: after,
+        revision: 0,
         answers: HashSet::new(),
         names: HashMap::new(),
         clock_origin: None,
@@ -182,6 +212,9 @@ impl Viewer {
                     })).await?,
                     CaptionNotice::Final { sequence, .. } if sequence <= self.sequence => {}
                     CaptionNotice::Final { .. } => self.segments(true).await?,
+                    // What is not sent yet is read with its correction.
+                    CaptionNotice::Corrected { sequence, .. } if sequence > self.sequence => {}
+                    CaptionNotice::Corrected { .. } => self.corrections().await?,
                     CaptionNotice::Answer { answer, .. } if self.answers.contains(&answer) => {}
                     CaptionNotice::Answer { .. } => self.answers().await?,
                     CaptionNotice::Resynchronise => {
@@ -198,6 +231,7 @@ impl Viewer {
     }
 
     async fn catch_up(&mut self) -> Result<(), Gone> {
+        self.corrections().await?;
         self.segments(false).await?;
         self.answers().await
     }
@@ -225,16 +259,36 @@ impl Viewer {
                 let surplus = self.delays_ms.len().saturating_sub(DELAYS_KEPT);
                 self.delays_ms.drain(..surplus);
             }
-            let item = |segment: store::Segment| SegmentItem {
-                sequence: segment.sequence,
-                id: segment.id,
-                identity: segment.identity,
-                name: segment.speaker_name,
-                text: segment.text,
-                start_ms: segment.start_ms,
-            };
-            self.send(Item::Segments(segments.into_iter().map(item).collect()))
+            self.send(Item::Segments(
+                segments.into_iter().map(SegmentItem::from).collect(),
+            ))
+            .await?;
+            if all {
+                return Ok(());
+            }
+        }
+    }
+
+    /// Sends what was sent before and was corrected since.
+    async fn corrections(&mut self) -> Result<(), Gone> {
+        loop {
+            let Claims {
+                organisation, room, ..
+            } = self.claims;
+            let (place, revision) = (self.sequence, self.revision);
+            let store = &self.app.store;
+            let segments = store
+                .corrected_segments(organisation, room, place, revision, SEGMENTS_AN_EVENT)
                 .await?;
+            let Some(last) = segments.last() else {
+                return Ok(());
+            };
+            self.revision = last.revision;
+            let all = (segments.len() as i64) < SEGMENTS_AN_EVENT;
+            self.send(Item::Corrections(
+                segments.into_iter().map(SegmentItem::from).collect(),
+            ))
+            .await?;
             if all {
                 return Ok(());
             }

@@ -18,7 +18,7 @@ const CSS: &str = "text/css; charset=utf-8";
 const JS: &str = "text/javascript; charset=utf-8";
 
 /// Path, kind, content.
-const FILES: [(&str, &str, &str); 5] = [
+const FILES: [(&str, &str, &str); 6] = [
     (
         "/assets/rapporteur.css",
         CSS,
@@ -34,6 +34,7 @@ const FILES: [(&str, &str, &str); 5] = [
         JS,
         include_str!("../../assets/captions.js"),
     ),
+    ("/assets/review.js", JS, include_str!("../../assets/review.js")),
     ("/assets/join.js", JS, include_str!("../../assets/join.js")),
     (
         "/assets/icon.svg",

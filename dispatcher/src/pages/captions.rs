@@ -48,10 +48,13 @@ struct CaptionsPage {
     events: String,
     /// Without the format, which the page adds.
     file: String,
+    /// Where corrections go, for those who may make them.
+    corrections: Option<String>,
 }
 
 pub(super) fn check(app: &App, room: Uuid, key: &str) -> Result<Claims, LinkError> {
-    app.links.verify(key, room, &[Purpose::Captions], app.now())
+    let purposes = [Purpose::Captions, Purpose::Review];
+    app.links.verify(key, room, &purposes, app.now())
 }
 
 /// The live captions of a room.
@@ -78,6 +81,8 @@ pub async fn page(
             assistant: organisation.assistant_name,
             events: format!("/rooms/{}/captions/events?key={key}", room.id),
             file: format!("/rooms/{}/captions/transcript?key={key}&format=", room.id),
+            corrections: (claims.purpose == Purpose::Review)
+                .then(|| format!("/rooms/{}/captions/corrections?key={key}", room.id)),
             title: room.title,
             starts_at: room.starts_at,
             status: room.status.as_str(),
@@ -87,7 +92,8 @@ pub async fn page(
     render().await.unwrap_or_else(|error| problem(&headers, error))
 }
 
-/// Server-sent events: `segments` (settled, in order, each once), `partial`, `answers`, `status`.
+/// Server-sent events: `segments` (settled, in order, each once), `corrections` (segments that were sent before and read
+/// differently now), `partial`, `answers`, `status`.
 ///
 /// A browser that comes back gives the id of the last event it saw and goes on from there.
 #[utoipa::path(get, path = "/rooms/{room}/captions/events", tag = "pages", security(()),

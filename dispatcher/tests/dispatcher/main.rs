@@ -8,6 +8,7 @@ mod anonymous_callers_are_refused;
 mod answers_are_shown_but_not_private_ones;
 mod bodies_are_limited;
 mod capacity_is_enforced;
+mod captions_are_corrected;
 mod captions_resume_without_loss_or_double;
 mod documents_are_read_and_found;
 mod due_rooms_get_one_agent;

@@ -1,9 +1,9 @@
-//! The captions page, on a phone: captions of speaking people change and settle under their names as text; after a
+//! The captions page, on a phone: a reviewer's, which can do what everybody's can, and correct. Captions of speaking people change and settle under their names as text; after a
 //! restart of the dispatcher and after a reload everything is there once, in order; the keyboard reaches every control.
 
 use std::time::Duration;
 
-use anyhow::Result;
+use anyhow::{Context as _, Result};
 use serde_json::{Value, json};
 use system_tests::browser::{Browser, PHONE, key};
 use system_tests::meeting::{Guest, Meeting};
@@ -27,7 +27,18 @@ async fn captions_run_live() -> Result<()> {
     let mut meeting = Meeting::begin("Plan for the new rooms").await?;
     let browser = browser(&meeting, None).await?;
     browser.look(PHONE).await?;
-    browser.open(&meeting.link("captions_url").await?).await?;
+    let person = json!({ "name": "Dr Ada Low", "kind": "professional" });
+    let person = meeting.api.post(&meeting.path("participants"), &person).await?;
+    let id = person["id"].as_str().context("no id")?;
+    let link = meeting
+        .api
+        .post(
+            &meeting.path(&format!("participants/{id}/review-link")),
+            &json!({}),
+        )
+        .await?;
+    let review_url = link["review_url"].as_str().context("no link")?;
+    browser.open(review_url).await?;
     browser
         .wait_until(
             "an open page that waits for words",
@@ -113,6 +124,7 @@ async fn captions_run_live() -> Result<()> {
         .await?;
     fits(&browser).await?;
     by_keyboard(&browser).await?;
+    corrects_by_keyboard(&meeting, &browser, record.len()).await?;
 
     alice.leave().await?;
     ben.leave().await?;
@@ -167,4 +179,55 @@ async fn by_keyboard(browser: &Browser) -> Result<()> {
     browser.press(key::SPACE).await?;
     assert_ne!(browser.run(colour).await?, before, "still in the same colours");
     browser.tab_to("scroll").await
+}
+
+/// Goes to the last caption but one, corrects it, and takes it back.
+async fn corrects_by_keyboard(meeting: &Meeting, browser: &Browser, captions: usize) -> Result<()> {
+    let place = captions - 2;
+    let caption = format!("document.querySelectorAll('#transcript [data-segment]')[{place}]");
+    let heard = browser.run(&format!("return {caption}.textContent;")).await?;
+    browser
+        .run("document.querySelector('#transcript [data-segment][tabindex=\"0\"]').focus();")
+        .await?;
+    browser.press(key::UP).await?;
+    browser.press(key::ENTER).await?;
+    browser.press(" Indeed.").await?;
+    browser.press(key::ENTER).await?;
+    let corrected = format!("{} Indeed.", heard.as_str().context("no caption")?);
+    browser
+        .wait_for(
+            "the corrected caption",
+            PAGE_LIMIT,
+            &format!("{caption}.textContent"),
+            |text| *text == json!(corrected),
+        )
+        .await?;
+    let transcript = meeting.api.get(&meeting.path("transcript?limit=500")).await?;
+    let segment = &transcript["segments"][place];
+    assert_eq!(
+        (&segment["text"], &segment["corrected_by"]),
+        (&json!(corrected), &json!("Dr Ada Low"))
+    );
+    assert_eq!(segment["recognised_text"], heard);
+    // Escape leaves it as it is.
+    browser.press(key::ENTER).await?;
+    browser.press("Nonsense.").await?;
+    browser.press(key::ESCAPE).await?;
+    assert_eq!(
+        browser.run(&format!("return {caption}.textContent;")).await?,
+        json!(corrected)
+    );
+    browser
+        .run("document.querySelector('#transcript [data-segment][tabindex=\"0\"]').click();")
+        .await?;
+    browser.run("[...document.querySelectorAll('.correction button')].find((button) => button.textContent === 'As heard').click();").await?;
+    browser
+        .wait_for(
+            "the caption as it was heard",
+            PAGE_LIMIT,
+            &format!("{caption}.textContent"),
+            |text| *text == heard,
+        )
+        .await?;
+    Ok(())
 }

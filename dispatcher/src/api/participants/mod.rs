@@ -2,6 +2,7 @@
 
 pub mod create;
 pub mod list;
+pub mod review_link;
 pub mod token;
 
 use chrono::{DateTime, Utc};

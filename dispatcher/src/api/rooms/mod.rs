@@ -2,6 +2,7 @@
 
 pub mod answers;
 pub mod cancel;
+pub mod corrections;
 pub mod create;
 pub mod events;
 pub mod export;

@@ -47,7 +47,7 @@ pub struct Segment {
     speaker: Speaker,
     /// The LiveKit track.
     track_id: String,
-    /// The words as one text.
+    /// The words as one text, as they read now.
     text: String,
     /// Milliseconds on the meeting clock.
     start_ms: i64,
@@ -55,6 +55,14 @@ pub struct Segment {
     end_ms: i64,
     /// The words with their times.
     words: Vec<Word>,
+    /// 0 as it was recognised; grows with every correction.
+    revision: i64,
+    /// Whose correction the text is, if it is one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    corrected_by: Option<String>,
+    /// What was recognised, if the text is a correction.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    recognised_text: Option<String>,
     /// The recogniser.
     engine: String,
 }
@@ -107,6 +115,9 @@ impl From<store::Segment> for Segment {
             end_ms: segment.end_ms,
             words: segment.words.0.into_iter().map(word).collect(),
             engine: segment.engine,
+            revision: segment.revision,
+            corrected_by: segment.corrected_by,
+            recognised_text: segment.recognised_text,
         }
     }
 }
