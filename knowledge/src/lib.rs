@@ -12,6 +12,7 @@ mod embed;
 mod extract;
 mod format;
 mod sentences;
+mod terms;
 mod tokens;
 mod words;
 
@@ -29,4 +30,5 @@ pub use extract::{
 };
 pub use format::{Format, FormatError, MAX_FILE_BYTES};
 pub use sentences::sentences;
+pub use terms::terms;
 pub use tokens::{TokenCounter, TokenizerError};

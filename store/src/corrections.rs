@@ -18,6 +18,8 @@ pub struct NewCorrection {
     pub text: Option<String>,
     /// The words of `text` with their times.
     pub words: Vec<Word>,
+    /// What the correction brought in that a recogniser should know.
+    pub terms: Vec<String>,
     /// Who says so, 1 to 100 characters.
     pub author: String,
     /// The revision of the segment that the author saw, if it matters that nobody was quicker.
@@ -73,8 +75,8 @@ impl Store {
             });
         }
         let id: i64 = sqlx::query_scalar(
-            "INSERT INTO corrections (organisation_id, room_id, segment_id, text, words, author)
-             VALUES ($1, $2, $3, $4, $5, $6) RETURNING id",
+            "INSERT INTO corrections (organisation_id, room_id, segment_id, text, words, author, terms)
+             VALUES ($1, $2, $3, $4, $5, $6, $7) RETURNING id",
         )
         .bind(organisation)
         .bind(room)
@@ -82,6 +84,7 @@ impl Store {
         .bind(new.text.as_deref().map(storable))
         .bind(new.text.is_some().then(|| Json(storable_words(&new.words))))
         .bind(storable(&new.author))
+        .bind(new.terms.iter().map(|term| storable(term)).collect::<Vec<_>>())
         .fetch_one(&mut *transaction)
         .await?;
         let data = json!({ "segment": segment, "sequence": sequence, "revision": id });

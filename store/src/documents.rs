@@ -187,19 +187,26 @@ impl Store {
         .await?)
     }
 
-    /// Stores the passages of a claimed document and makes it ready, all or nothing.
+    /// Stores the passages of a claimed document, and the words that a recogniser should know from it, the most important one
+    /// first, and makes it ready, all or nothing.
     ///
     /// # Errors
     /// The document was deleted or taken by another worker meanwhile, an embedding is no direction, or the database is away.
-    pub async fn finish_document(&self, claimed: &ClaimedDocument, passages: &[NewPassage]) -> Result<()> {
+    pub async fn finish_document(
+        &self,
+        claimed: &ClaimedDocument,
+        passages: &[NewPassage],
+        terms: &[String],
+    ) -> Result<()> {
         let mut transaction = self.pool.begin().await?;
         let ready = sqlx::query(
-            "UPDATE documents SET status = 'ready', error = NULL, claimed_until = NULL, updated_at = now()
+            "UPDATE documents SET status = 'ready', error = NULL, claimed_until = NULL, updated_at = now(), terms = $4
              WHERE id = $1 AND organisation_id = $2 AND status = 'processing' AND attempts = $3",
         )
         .bind(claimed.id)
         .bind(claimed.organisation_id)
         .bind(claimed.attempts)
+        .bind(terms.iter().map(|term| storable(term)).collect::<Vec<_>>())
         .execute(&mut *transaction)
         .await?;
         if ready.rows_affected() == 0 {

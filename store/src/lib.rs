@@ -20,6 +20,7 @@ pub mod schedule;
 pub mod segments;
 pub mod transcript;
 pub mod usage;
+pub mod vocabulary;
 
 use std::str::FromStr as _;
 use std::time::Duration;
@@ -42,6 +43,7 @@ pub use rooms::{NewRoom, Room, RoomForAgent, RoomStatus};
 pub use schedule::{DueRoom, ScheduleFeed, Topic};
 pub use segments::{NewSegment, Segment, Word};
 pub use usage::{NewUsage, Usage};
+pub use vocabulary::{VOCABULARY_MAX, Vocabulary};
 
 /// How long a caller waits for a free connection.
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(5);

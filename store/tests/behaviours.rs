@@ -28,4 +28,5 @@ mod tenants_are_apart;
 mod transcripts_are_read_by_time;
 mod trouble_is_transient;
 mod usage_is_summed;
+mod vocabulary_is_worth_knowing;
 mod wake_ups_come;

@@ -15,6 +15,7 @@ fn by(author: &str, text: Option<&str>) -> NewCorrection {
     NewCorrection {
         text: text.map(str::to_owned),
         words: text.into_iter().map(word).collect(),
+        terms: Vec::new(),
         author: author.into(),
         seen: None,
     }

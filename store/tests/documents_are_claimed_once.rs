@@ -86,7 +86,7 @@ async fn a_claim_that_ran_out_is_taken_again_and_the_slow_worker_is_refused() {
 
     let late = database
         .store
-        .finish_document(&slow, &[passage(0, "late", axis(0))])
+        .finish_document(&slow, &[passage(0, "late", axis(0))], &[])
         .await;
     assert!(matches!(late, Err(StoreError::NotFound { .. })), "{late:?}");
     database.store.fail_document(&slow, "late", false).await.unwrap();
@@ -97,7 +97,7 @@ async fn a_claim_that_ran_out_is_taken_again_and_the_slow_worker_is_refused() {
     );
     database
         .store
-        .finish_document(&next, &[passage(0, "in time", axis(0))])
+        .finish_document(&next, &[passage(0, "in time", axis(0))], &[])
         .await
         .unwrap();
     let document = database.store.document(organisation, slow.id).await.unwrap();

@@ -106,7 +106,7 @@ async fn one_bad_embedding_keeps_the_whole_document_out() {
     not_a_number[7] = f32::NAN;
     for bad in [vec![1.0; 3], vec![0.0; 384], not_a_number] {
         let passages = [passage(0, "good", axis(0)), passage(1, "bad", bad)];
-        let refused = database.store.finish_document(&claimed, &passages).await;
+        let refused = database.store.finish_document(&claimed, &passages, &[]).await;
         assert!(
             matches!(
                 refused,
@@ -119,7 +119,7 @@ async fn one_bad_embedding_keeps_the_whole_document_out() {
         );
     }
     assert_eq!(database.number("SELECT count(*) FROM passages").await, 0);
-    database.store.finish_document(&claimed, &[]).await.unwrap();
+    database.store.finish_document(&claimed, &[], &[]).await.unwrap();
 }
 
 #[tokio::test]
@@ -136,7 +136,7 @@ async fn a_document_deleted_while_it_is_read_stays_deleted() {
     database.store.delete_document(organisation, id).await.unwrap();
     let late = database
         .store
-        .finish_document(&claimed, &[passage(0, "late", axis(0))])
+        .finish_document(&claimed, &[passage(0, "late", axis(0))], &[])
         .await;
     assert!(
         matches!(late, Err(StoreError::NotFound { what: "document" })),

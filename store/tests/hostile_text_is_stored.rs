@@ -135,7 +135,7 @@ async fn a_nul_anywhere_is_left_out() {
         text: NUL.into(),
         embedding: axis(0),
     };
-    store.finish_document(&claimed, &[passage]).await.unwrap();
+    store.finish_document(&claimed, &[passage], &[]).await.unwrap();
 }
 
 #[tokio::test]

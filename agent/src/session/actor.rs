@@ -97,6 +97,7 @@ struct Actor {
 impl Actor {
     async fn run(mut self, mut events: RoomEvents, stop: Stop) -> Ending {
         let mut stopping = false;
+        self.call(Caller::learn);
         loop {
             let wake = self.wake();
             let input = tokio::select! {
@@ -200,6 +201,7 @@ impl Actor {
             }
             Done::Shown => self.showing = false,
             Done::StateSet => self.setting_state = false,
+            Done::NotLearned => {}
         }
         None
     }

@@ -33,6 +33,8 @@ pub(super) enum Done {
     Shown,
     /// Participants see the assistant's state, or do not.
     StateSet,
+    /// What recognisers should know could not be read; what they know stays.
+    NotLearned,
 }
 
 impl Done {
@@ -60,6 +62,17 @@ impl Caller {
             Metrics::count(&self.parts.metrics.recognition_failures);
         }
         Done::core(Input::Recognised { ticket, result })
+    }
+
+    /// Reads the names and words that the meeting may need.
+    pub(super) async fn learn(self) -> Done {
+        match self.parts.store.vocabulary(self.organisation, self.room).await {
+            Ok(vocabulary) => Done::core(Input::Learned(rows::known(vocabulary))),
+            Err(error) => {
+                tracing::warn!(room = %self.room, %error, "the meeting's names and words were not read");
+                Done::NotLearned
+            }
+        }
     }
 
     pub(super) async fn store(self, ticket: u64, write: Write) -> Done {

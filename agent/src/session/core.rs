@@ -19,6 +19,7 @@ use super::questions::Questions;
 use super::track::{Ear, Track};
 use super::types::{AgentState, Caption, EndReason, EventRow, Line, Segment};
 use super::usage::Usage;
+use super::vocabulary::Vocabulary;
 
 /// A drain that takes longer gives up what is not stored. The worker waits a little longer than this.
 pub const DRAIN_LIMIT_MS: u64 = 25_000;
@@ -50,8 +51,10 @@ enum Phase {
 #[derive(Debug)]
 pub struct Session<E: Ear> {
     pub(super) name: Name,
-    /// Names that recognisers would spell wrongly without a hint.
-    pub(super) vocabulary: String,
+    /// What recognisers would spell wrongly without a hint.
+    vocabulary: Vocabulary,
+    /// The hint.
+    pub(super) hint: String,
     pub(super) ids: Ids,
     pub(super) tracks: BTreeMap<u64, Track<E>>,
     pub(super) tickets: u64,
@@ -74,7 +77,8 @@ impl<E: Ear> Session<E> {
     pub fn new(assistant_name: &str, seed: u128, now_ms: u64) -> Self {
         Self {
             name: Name::new(assistant_name),
-            vocabulary: vocabulary(assistant_name),
+            hint: Vocabulary::new(assistant_name).prompt(),
+            vocabulary: Vocabulary::new(assistant_name),
             ids: Ids::new(seed),
             tracks: BTreeMap::new(),
             tickets: 0,
@@ -100,10 +104,16 @@ impl<E: Ear> Session<E> {
         }
         match input {
             Input::ParticipantJoined { identity, name } => {
+                self.vocabulary.meet(&name);
+                self.hint = self.vocabulary.prompt();
                 self.event(
                     "participant_joined",
                     json!({ "identity": identity, "name": name }),
                 );
+            }
+            Input::Learned(known) => {
+                self.vocabulary.learn(known);
+                self.hint = self.vocabulary.prompt();
             }
             Input::ParticipantLeft { identity } => {
                 self.event("participant_left", json!({ "identity": identity }))
@@ -371,16 +381,6 @@ impl<E: Ear> Session<E> {
             }
             _ => {}
         }
-    }
-}
-
-/// Recognisers hear "Rapporteur" as "wrap or to work" unless the name was said before; so it was, as a call.
-fn vocabulary(assistant_name: &str) -> String {
-    let name = assistant_name.trim();
-    if name.is_empty() {
-        String::new()
-    } else {
-        format!("Hey {name}, {name}.")
     }
 }
 

@@ -224,7 +224,7 @@ impl<E: Ear> Session<E> {
             utterance,
             audio: audio.clone(),
         });
-        let context = track.context(&self.vocabulary, start_ms);
+        let context = track.context(&self.hint, start_ms);
         let purpose = Purpose::Partial;
         self.out.push(Output::Recognise(Recognise {
             ticket,
@@ -245,7 +245,7 @@ impl<E: Ear> Session<E> {
         let Some(open) = track.open.take() else { return };
         track.partial_waiting = None;
         let (start_ms, end_ms) = (place.0, place.1.max(place.0));
-        let context = track.context(&self.vocabulary, start_ms);
+        let context = track.context(&self.hint, start_ms);
         let same = |asked: &AskedPartial<E::Audio>| asked.utterance == open.number && asked.audio == audio;
         let adopts = track
             .partial_asked

@@ -7,6 +7,7 @@ use super::hearing::{Recognise, RecogniseError};
 use super::outbox::Write;
 use super::track::{Ear, Speaker};
 use super::types::{AgentState, Answer, Caption, EndReason, Line, Question};
+use super::vocabulary::Known;
 
 /// What happened.
 #[derive(Debug)]
@@ -23,6 +24,8 @@ pub enum Input<E: Ear> {
         /// Who.
         identity: String,
     },
+    /// The words that the meeting may need were read, for the first time or again.
+    Learned(Known),
     /// A track is heard from now on.
     TrackStarted {
         /// Its number, never used twice.

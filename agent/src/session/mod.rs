@@ -25,3 +25,4 @@ pub mod start;
 pub mod track;
 pub mod types;
 pub mod usage;
+pub mod vocabulary;

@@ -4,10 +4,25 @@ use store::{AskedVia, NewAnswer, NewSegment, NewUsage, PartialCaption, StoreErro
 
 use super::io::StoreFailure;
 use super::types::{AnswerRow, Caption, Segment, UsageRow, Via};
+use super::vocabulary::Known;
 
 /// Milliseconds of a meeting as the database counts them.
 pub fn signed_ms(ms: u64) -> i64 {
     i64::try_from(ms).unwrap_or(i64::MAX)
+}
+
+/// The names and words of a meeting.
+pub fn known(vocabulary: store::Vocabulary) -> Known {
+    let store::Vocabulary {
+        names,
+        corrected,
+        terms,
+    } = vocabulary;
+    Known {
+        names,
+        corrected,
+        terms,
+    }
 }
 
 /// A segment's row.

@@ -12,6 +12,9 @@ use crate::http::{Problem, ProblemKind};
 /// Of a corrected text, in characters.
 pub const TEXT_MAX: usize = 4_000;
 
+/// What recognisers learn from one correction.
+const TERMS_MAX: usize = 10;
+
 /// Corrects a segment; its new revision. Without a text it reads as it was recognised again; with an empty one it says
 /// that nothing was said.
 ///
@@ -30,20 +33,25 @@ pub async fn correct(
     if let Some(text) = &text {
         characters("text", text, 0..=TEXT_MAX)?;
     }
-    let words = match &text {
+    let (words, terms) = match &text {
         Some(text) => {
             let now = app.store.segment(organisation, room, segment).await?;
             if now.text == *text {
                 let detail = "the segment reads like this already";
                 return Err(Problem::new(ProblemKind::Conflict, detail));
             }
-            retime::retime(&now.words.0, (now.start_ms, now.end_ms), text)
+            let words = retime::retime(&now.words.0, (now.start_ms, now.end_ms), text);
+            let mut terms = knowledge::terms(text, app.embedder.counter(), TERMS_MAX);
+            let before = now.text.to_lowercase();
+            terms.retain(|term| !before.contains(&term.to_lowercase()));
+            (words, terms)
         }
-        None => Vec::new(),
+        None => (Vec::new(), Vec::new()),
     };
     let correction = NewCorrection {
         text,
         words,
+        terms,
         author: author.to_owned(),
         seen,
     };

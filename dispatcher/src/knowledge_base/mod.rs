@@ -4,7 +4,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use knowledge::{Chunk, ChunkError, EmbedError, Embedder, ExtractError, Format, chunk, extract};
+use knowledge::{Chunk, ChunkError, EmbedError, Embedder, ExtractError, Format, chunk, extract, terms};
 use store::{ClaimedDocument, DocumentFormat, NewPassage, StoreError, Topic};
 use tokio::sync::Notify;
 
@@ -19,6 +19,8 @@ const READ_TIMEOUT: Duration = Duration::from_secs(19 * 60);
 const LOOK_AT_LEAST: Duration = Duration::from_secs(5);
 /// Texts embedded in one call; the process's end is noticed between two.
 const TEXTS_A_CALL: usize = 64;
+/// What recognisers learn from one document.
+const TERMS_MAX: usize = 50;
 
 /// Why a document was not read.
 #[derive(Debug, thiserror::Error)]
@@ -123,7 +125,7 @@ async fn read(app: &App, claimed: &ClaimedDocument) -> Result<usize, ReadError> 
     };
     let (content, embedder) = (claimed.content.clone(), app.embedder.clone());
     // Blocks for as long as the parser does, which is bounded there.
-    let chunks = tokio::task::spawn_blocking(move || cut(format, &content, &embedder))
+    let (chunks, terms) = tokio::task::spawn_blocking(move || cut(format, &content, &embedder))
         .await
         .map_err(|_| ReadError::Interrupted)??;
     let mut passages = Vec::with_capacity(chunks.len());
@@ -139,12 +141,15 @@ async fn read(app: &App, claimed: &ClaimedDocument) -> Result<usize, ReadError> 
             embedding: embedding.to_vec(),
         }));
     }
-    app.store.finish_document(claimed, &passages).await?;
+    app.store.finish_document(claimed, &passages, &terms).await?;
     Ok(passages.len())
 }
 
-fn cut(format: Format, content: &[u8], embedder: &Embedder) -> Result<Vec<Chunk>, ReadError> {
-    Ok(chunk(&extract(format, content)?, embedder.counter())?)
+/// The passages of a document, and its words that recognisers should know.
+fn cut(format: Format, content: &[u8], embedder: &Embedder) -> Result<(Vec<Chunk>, Vec<String>), ReadError> {
+    let extracted = extract(format, content)?;
+    let terms = terms(&extracted.text, embedder.counter(), TERMS_MAX);
+    Ok((chunk(&extracted, embedder.counter())?, terms))
 }
 
 #[cfg(test)]

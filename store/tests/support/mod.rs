@@ -168,7 +168,7 @@ impl Database {
             .id;
         let claimed = self.store.claim_document(HOUR).await.unwrap().unwrap();
         assert_eq!(claimed.id, id);
-        self.store.finish_document(&claimed, passages).await.unwrap();
+        self.store.finish_document(&claimed, passages, &[]).await.unwrap();
         id
     }
 }

@@ -3,6 +3,7 @@
 mod any_order;
 mod captions;
 mod endings;
+mod names;
 mod questions;
 
 use speech::{Hypothesis, Word as HeardWord};
