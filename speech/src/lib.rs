@@ -5,6 +5,7 @@
 //! [`Agreement`] (one an utterance, sans-IO) says which words of the growing text are settled.
 
 mod agreement;
+mod chain;
 pub mod deepgram;
 mod listener;
 mod recogniser;
@@ -14,6 +15,7 @@ mod whisper;
 mod word;
 
 pub use agreement::{Agreement, CaptionUpdate};
+pub use chain::{Chain, ChainError, ChainLimits, ChainNotice, LINKS_MAX as CHAIN_LINKS_MAX};
 pub use listener::{Audio, Listener, ListenerEvent, ListenerOptions};
 pub use recogniser::{
     RecogniseError, Recognised, Recogniser, RecogniserLoad, Request, RequestKind, StreamId,

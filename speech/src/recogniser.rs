@@ -67,6 +67,12 @@ pub enum RecogniseError {
     /// The service does not accept how it is asked.
     #[error("the recognition service refuses the parameters: check address, model and language")]
     Misconfigured,
+    /// It was not there in time.
+    #[error("the recogniser took too long")]
+    Late,
+    /// The engine recognises complete utterances only.
+    #[error("the recogniser gives no partials")]
+    NoPartials,
     /// The recogniser is shut down.
     #[error("the recogniser is shut down")]
     ShutDown,
@@ -88,6 +94,11 @@ pub struct RecogniserLoad {
 pub trait Recogniser: Send + Sync + std::fmt::Debug {
     /// What recognises, for the record: `kind:model`.
     fn engine(&self) -> &str;
+
+    /// Whether partials are worth asking for; if not, they are refused with [`RecogniseError::NoPartials`].
+    fn gives_partials(&self) -> bool {
+        true
+    }
 
     /// Asks for an utterance without waiting. The receiver gets the words, or why there are none, exactly once; it is
     /// closed without an answer only when the recogniser is gone.
