@@ -1,32 +1,10 @@
 //! How the service is asked.
 
-use std::fmt;
-
 use deepgram::common::options::{Encoding, Endpointing, Language, Model, Options};
 use deepgram::listen::websocket::WebsocketBuilder;
 
 use crate::SAMPLE_RATE_HZ;
-
-/// A key that is not printed.
-#[derive(Clone, PartialEq, Eq)]
-pub struct ApiKey(String);
-
-impl ApiKey {
-    /// A key as the service's console shows it.
-    pub fn new(key: impl Into<String>) -> Self {
-        Self(key.into())
-    }
-
-    pub(super) fn reveal(&self) -> &str {
-        &self.0
-    }
-}
-
-impl fmt::Debug for ApiKey {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str("ApiKey(..)")
-    }
-}
+use crate::service::ApiKey;
 
 /// What is asked of the service.
 #[derive(Clone, Debug)]
