@@ -17,10 +17,10 @@ use super::core::Session;
 use super::ear::ListenerEar;
 use super::io::{Ending, Input, Output};
 use super::outgoing::{Outgoing, ToRoom};
-use super::reply;
 use super::room::{AskReply, FromRoom, FromTrack, RPC_PAYLOAD_MAX_BYTES, RoomEvents};
 use super::start::Started;
 use super::types::{AgentState, EndReason};
+use super::{recognising, reply};
 use crate::host::Parts;
 use crate::metrics::Metrics;
 use crate::worker::link::Stop;
@@ -33,6 +33,7 @@ const IDLE_LIMIT_MS: u64 = 60_000;
 
 /// Runs a session that holds its lease and has joined its room, to its end.
 pub async fn run(parts: Arc<Parts>, started: Started, stop: Stop) -> Ending {
+    let recogniser = recognising::recogniser(&parts, &started);
     let Started {
         dispatch,
         room,
@@ -44,6 +45,7 @@ pub async fn run(parts: Arc<Parts>, started: Started, stop: Stop) -> Ending {
         session: Session::new(&room.organisation.assistant_name, rand::random(), meeting_ms),
         caller: Caller {
             parts,
+            recogniser,
             brief: Arc::new(Brief::of(&room)),
             link: link.clone(),
             organisation: dispatch.organisation_id,
@@ -158,7 +160,7 @@ impl Actor {
             FromTrack::Samples { track, samples } => Input::Audio { track, samples },
             FromTrack::Muted { track, muted } => Input::TrackMuted { track, muted },
             FromTrack::Ended { track } => {
-                self.caller.parts.recogniser.forget(speech::StreamId(track));
+                self.caller.recogniser.forget(speech::StreamId(track));
                 Input::TrackEnded { track }
             }
         }
