@@ -94,7 +94,7 @@ pub fn decode(file: impl std::io::Read) -> Result<Vec<i16>, WavError> {
     let resampled = resample(mono, spec.sample_rate)?;
     Ok(resampled
         .into_iter()
-        .map(|sample| (sample * 32_767.0).clamp(-32_768.0, 32_767.0) as i16)
+        .map(|sample| (sample * 32_768.0).round().clamp(-32_768.0, 32_767.0) as i16)
         .collect())
 }
 
@@ -141,6 +141,12 @@ pub fn write_mono_16khz(path: &Path, samples: &[i16]) -> Result<(), WavError> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_written_is_read_again_to_the_bit() {
+        let samples = [0, 1, -1, 12_345, i16::MAX, i16::MIN];
+        assert_eq!(decode(encode(&samples).as_slice()).unwrap(), samples);
+    }
 
     #[test]
     fn a_tone_keeps_its_pitch_and_length_through_the_resampler() {
