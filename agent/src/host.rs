@@ -6,10 +6,11 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
 use knowledge::{Answerer, Embedder};
-use speech::{ListenerOptions, Recogniser, VoiceModel};
+use speech::{ListenerOptions, VoiceModel};
 use store::Store;
 use uuid::Uuid;
 
+use crate::engines::Engines;
 use crate::metrics::Metrics;
 use crate::session::io::Ending;
 use crate::session::{actor, start};
@@ -27,8 +28,8 @@ const FINALS_TOLERATED_EACH: usize = 4;
 pub struct Parts {
     /// The database.
     pub store: Store,
-    /// The recogniser of the process.
-    pub recogniser: Arc<dyn Recogniser>,
+    /// The recognisers of the process.
+    pub engines: Engines,
     /// How tracks are cut into utterances.
     pub listening: ListenerOptions,
     /// What tells voice from other sounds.
@@ -140,7 +141,7 @@ impl Sessions for Host {
     }
 
     fn load(&self, jobs: usize) -> f32 {
-        let recogniser = self.parts.recogniser.load();
+        let recogniser = self.parts.engines.load();
         Measured {
             jobs,
             slots: self.slots,

@@ -2,8 +2,10 @@
 //! captions them live, stores each final before it shows it, and answers questions from documents.
 
 pub mod config;
+pub mod engines;
 pub mod health;
 pub mod host;
 pub mod metrics;
 pub mod session;
+pub mod transcriber;
 pub mod worker;

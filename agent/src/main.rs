@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use agent::config::{Chat, Config, Options};
+use agent::engines::Engines;
 use agent::health::{self, Health};
 use agent::host::{Host, Parts};
 use agent::metrics::Metrics;
@@ -61,10 +62,15 @@ async fn main() -> Result<()> {
     room::send_at_once();
     let (recogniser, voice, embedder) = tokio::task::spawn_blocking(move || load(&models)).await??;
     let answerer = answerer(&embedder, config.chat.clone())?;
+    let engines = Engines::new(
+        Arc::new(recogniser),
+        config.engines.openai(),
+        config.engines.deepgram(),
+    )?;
     let instance = uuid::Uuid::new_v4().to_string();
     let parts = Arc::new(Parts {
         store: store.clone(),
-        recogniser: Arc::new(recogniser),
+        engines,
         listening: ListenerOptions::default(),
         voice,
         embedder,

@@ -72,6 +72,10 @@ pub struct Metrics {
     pub store_refusals: AtomicU64,
     /// Recogniser requests that failed or found no place.
     pub recognition_failures: AtomicU64,
+    /// Recognisers that were rested because they failed, room by room.
+    pub recognisers_rested: AtomicU64,
+    /// Recognisers that worked again after a rest.
+    pub recognisers_back: AtomicU64,
     /// Messages that a room did not take.
     pub room_send_failures: AtomicU64,
     /// Questions asked.
@@ -150,6 +154,16 @@ impl Metrics {
                 "rapporteur_agent_recognition_failures_total",
                 "Recognitions that failed.",
                 &self.recognition_failures,
+            ),
+            (
+                "rapporteur_agent_recognisers_rested_total",
+                "Recognisers rested because they failed.",
+                &self.recognisers_rested,
+            ),
+            (
+                "rapporteur_agent_recognisers_back_total",
+                "Recognisers that worked again after a rest.",
+                &self.recognisers_back,
             ),
             (
                 "rapporteur_agent_room_send_failures_total",

@@ -1,23 +1,29 @@
 //! Audio in, words with times out. Knows no room and no database.
 //!
 //! The way of a sample: [`Listener`] (one a track, sans-IO) cuts utterances out of 16 kHz mono audio; a [`Recogniser`]
-//! ([`WhisperPool`] in this process, [`deepgram`] as a service) says the words of an utterance while it grows and once more when it is complete;
+//! ([`WhisperPool`] in this process, [`deepgram`] and [`openai`] as services, several of them as a [`Chain`]) says the
+//! words of an utterance while it grows and once more when it is complete;
 //! [`Agreement`] (one an utterance, sans-IO) says which words of the growing text are settled.
 
 mod agreement;
+mod chain;
 pub mod deepgram;
 mod listener;
+pub mod openai;
 mod recogniser;
+mod service;
 mod voice;
 pub mod wav;
 mod whisper;
 mod word;
 
 pub use agreement::{Agreement, CaptionUpdate};
+pub use chain::{Chain, ChainError, ChainLimits, ChainNotice, LINKS_MAX as CHAIN_LINKS_MAX};
 pub use listener::{Audio, Listener, ListenerEvent, ListenerOptions};
 pub use recogniser::{
     RecogniseError, Recognised, Recogniser, RecogniserLoad, Request, RequestKind, StreamId,
 };
+pub use service::ApiKey;
 pub use voice::{
     CHUNK_SAMPLES as VOICE_CHUNK_SAMPLES, Detector, VoiceDetector, VoiceModel, VoiceModelError, VoiceNetwork,
 };

@@ -4,6 +4,8 @@
 //! |---|---|---|---|
 //! | [`WhisperPool`](crate::WhisperPool) | this process | no | the utterance so far is recognised anew |
 //! | [`Deepgram`](crate::deepgram::Deepgram) | a service | if asked to | the words that are there already |
+//! | [`OpenAi`](crate::openai::OpenAi) | a service, or a server of one's own | no | none, unless they are said to cost nothing |
+//! | [`Chain`](crate::Chain) | the first of several that has them | as these do | the first of several that gives them |
 
 use tokio::sync::oneshot;
 
@@ -67,6 +69,12 @@ pub enum RecogniseError {
     /// The service does not accept how it is asked.
     #[error("the recognition service refuses the parameters: check address, model and language")]
     Misconfigured,
+    /// It was not there in time.
+    #[error("the recogniser took too long")]
+    Late,
+    /// The engine recognises complete utterances only.
+    #[error("the recogniser gives no partials")]
+    NoPartials,
     /// The recogniser is shut down.
     #[error("the recogniser is shut down")]
     ShutDown,
@@ -88,6 +96,11 @@ pub struct RecogniserLoad {
 pub trait Recogniser: Send + Sync + std::fmt::Debug {
     /// What recognises, for the record: `kind:model`.
     fn engine(&self) -> &str;
+
+    /// Whether partials are worth asking for; if not, they are refused with [`RecogniseError::NoPartials`].
+    fn gives_partials(&self) -> bool {
+        true
+    }
 
     /// Asks for an utterance without waiting. The receiver gets the words, or why there are none, exactly once; it is
     /// closed without an answer only when the recogniser is gone.

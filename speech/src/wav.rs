@@ -27,12 +27,46 @@ pub enum WavError {
     },
 }
 
+/// 16 kHz mono samples as a WAV file of 16-bit PCM.
+pub fn encode(samples: &[i16]) -> Vec<u8> {
+    let bytes = (samples.len() * 2) as u32;
+    let mut file = Vec::with_capacity(44 + samples.len() * 2);
+    file.extend_from_slice(b"RIFF");
+    file.extend_from_slice(&(36 + bytes).to_le_bytes());
+    file.extend_from_slice(b"WAVEfmt ");
+    // The length of what describes the samples; PCM; one channel.
+    file.extend_from_slice(&16u32.to_le_bytes());
+    file.extend_from_slice(&1u16.to_le_bytes());
+    file.extend_from_slice(&1u16.to_le_bytes());
+    file.extend_from_slice(&SAMPLE_RATE_HZ.to_le_bytes());
+    // Bytes in a second, bytes in a sample, bits in a sample.
+    file.extend_from_slice(&(SAMPLE_RATE_HZ * 2).to_le_bytes());
+    file.extend_from_slice(&2u16.to_le_bytes());
+    file.extend_from_slice(&16u16.to_le_bytes());
+    file.extend_from_slice(b"data");
+    file.extend_from_slice(&bytes.to_le_bytes());
+    for sample in samples {
+        file.extend_from_slice(&sample.to_le_bytes());
+    }
+    file
+}
+
 /// Reads a file and converts it to 16 kHz mono.
 ///
 /// # Errors
 /// It is not a PCM WAV file, is longer than four hours, or has a rate that cannot be converted.
 pub fn read_mono_16khz(path: &Path) -> Result<Vec<i16>, WavError> {
-    let mut reader = hound::WavReader::open(path)?;
+    decode(std::io::BufReader::new(
+        std::fs::File::open(path).map_err(hound::Error::from)?,
+    ))
+}
+
+/// [`read_mono_16khz`] of a file that is in memory, or anywhere else.
+///
+/// # Errors
+/// As there.
+pub fn decode(file: impl std::io::Read) -> Result<Vec<i16>, WavError> {
+    let mut reader = hound::WavReader::new(file)?;
     let spec = reader.spec();
     if spec.sample_rate == 0 || spec.channels == 0 {
         return Err(WavError::Rate {
@@ -60,7 +94,7 @@ pub fn read_mono_16khz(path: &Path) -> Result<Vec<i16>, WavError> {
     let resampled = resample(mono, spec.sample_rate)?;
     Ok(resampled
         .into_iter()
-        .map(|sample| (sample * 32_767.0).clamp(-32_768.0, 32_767.0) as i16)
+        .map(|sample| (sample * 32_768.0).round().clamp(-32_768.0, 32_767.0) as i16)
         .collect())
 }
 
@@ -107,6 +141,12 @@ pub fn write_mono_16khz(path: &Path, samples: &[i16]) -> Result<(), WavError> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_written_is_read_again_to_the_bit() {
+        let samples = [0, 1, -1, 12_345, i16::MAX, i16::MIN];
+        assert_eq!(decode(encode(&samples).as_slice()).unwrap(), samples);
+    }
 
     #[test]
     fn a_tone_keeps_its_pitch_and_length_through_the_resampler() {

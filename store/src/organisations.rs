@@ -16,6 +16,8 @@ pub struct Organisation {
     pub assistant_name: String,
     /// Standing instructions for the assistant, at most 8000 characters.
     pub instructions: String,
+    /// The recognisers of its rooms, the preferred one first: 1 to 3 of `deepgram`, `openai`, `whisper`.
+    pub recognisers: Vec<String>,
     /// When it was made.
     pub created_at: DateTime<Utc>,
 }
@@ -29,6 +31,8 @@ pub struct NewOrganisation {
     pub assistant_name: String,
     /// At most 8000 characters.
     pub instructions: String,
+    /// See [`Organisation::recognisers`].
+    pub recognisers: Vec<String>,
 }
 
 impl Store {
@@ -38,14 +42,29 @@ impl Store {
     /// A text is outside its limit, or the database is away.
     pub async fn create_organisation(&self, new: &NewOrganisation) -> Result<Organisation> {
         Ok(sqlx::query_as(
-            "INSERT INTO organisations (id, name, assistant_name, instructions) VALUES ($1, $2, $3, $4) RETURNING *",
+            "INSERT INTO organisations (id, name, assistant_name, instructions, recognisers)
+             VALUES ($1, $2, $3, $4, $5) RETURNING *",
         )
         .bind(Uuid::now_v7())
         .bind(storable(&new.name))
         .bind(storable(&new.assistant_name))
         .bind(storable(&new.instructions))
+        .bind(&new.recognisers)
         .fetch_one(&self.pool)
         .await?)
+    }
+
+    /// Chooses the recognisers of an organisation's rooms. Agents that are in a room go on with theirs.
+    ///
+    /// # Errors
+    /// It does not exist, the list is outside its limit, or the database is away.
+    pub async fn set_recognisers(&self, organisation: Uuid, recognisers: &[String]) -> Result<Organisation> {
+        sqlx::query_as("UPDATE organisations SET recognisers = $2 WHERE id = $1 RETURNING *")
+            .bind(organisation)
+            .bind(recognisers)
+            .fetch_optional(&self.pool)
+            .await?
+            .ok_or(StoreError::NotFound { what: "organisation" })
     }
 
     /// One organisation.

@@ -44,6 +44,8 @@ pub struct Room {
     pub livekit_room: String,
     /// For the assistant in this room, at most 8000 characters.
     pub instructions: String,
+    /// Its recognisers, the preferred one first; `None`: those of the organisation.
+    pub recognisers: Option<Vec<String>>,
     /// How many people may be invited, 2 to 500; the agent does not count.
     pub capacity: i32,
     /// When it begins.
@@ -75,6 +77,8 @@ pub struct NewRoom {
     pub capacity: i32,
     /// At most 8000 characters.
     pub instructions: String,
+    /// 1 to 3 of `deepgram`, `openai`, `whisper`; `None`: those of the organisation.
+    pub recognisers: Option<Vec<String>>,
 }
 
 /// All that an agent needs to begin a session.
@@ -86,6 +90,16 @@ pub struct RoomForAgent {
     pub organisation: Organisation,
 }
 
+impl RoomForAgent {
+    /// The room's recognisers, the preferred one first.
+    pub fn recognisers(&self) -> &[String] {
+        self.room
+            .recognisers
+            .as_deref()
+            .unwrap_or(&self.organisation.recognisers)
+    }
+}
+
 impl Store {
     /// Schedules a room; the reconciler is told.
     ///
@@ -95,8 +109,9 @@ impl Store {
         let id = Uuid::now_v7();
         let mut transaction = self.pool.begin().await?;
         let room: Room = sqlx::query_as(
-            "INSERT INTO rooms (id, organisation_id, title, livekit_room, instructions, capacity, starts_at, ends_at, status)
-             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, 'scheduled') RETURNING *",
+            "INSERT INTO rooms (id, organisation_id, title, livekit_room, instructions, capacity, starts_at, ends_at, recognisers,
+                status)
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, 'scheduled') RETURNING *",
         )
         .bind(id)
         .bind(organisation)
@@ -106,6 +121,7 @@ impl Store {
         .bind(new.capacity)
         .bind(new.starts_at)
         .bind(new.ends_at)
+        .bind(&new.recognisers)
         .fetch_one(&mut *transaction)
         .await?;
         crate::events::insert(

@@ -19,6 +19,7 @@ mod lease_races_have_one_winner;
 mod leases_are_fenced;
 mod limits_name_their_field;
 mod migrations_run_once;
+mod recognisers_are_inherited;
 mod rooms_become_due;
 mod search_fuses_meaning_and_words;
 mod segments_are_appended_once;

@@ -17,6 +17,7 @@ async fn a_nul_anywhere_is_left_out() {
         name: NUL.into(),
         assistant_name: NUL.into(),
         instructions: NUL.into(),
+        recognisers: vec!["whisper".into()],
     };
     let organisation = store.create_organisation(&new).await.unwrap();
     assert_eq!(

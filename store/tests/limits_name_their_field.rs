@@ -26,6 +26,7 @@ async fn of_organisations_and_rooms() {
         name: "n".into(),
         assistant_name: "a".into(),
         instructions: String::new(),
+        recognisers: vec!["whisper".into()],
     };
     let with = |change: fn(&mut NewOrganisation)| {
         let mut new = good.clone();
@@ -37,6 +38,12 @@ async fn of_organisations_and_rooms() {
         ("name", with(|new| new.name = "é".repeat(201))),
         ("assistant_name", with(|new| new.assistant_name = "x".repeat(41))),
         ("instructions", with(|new| new.instructions = "x".repeat(8_001))),
+        ("recognisers", with(|new| new.recognisers.clear())),
+        ("recognisers", with(|new| new.recognisers = vec!["siri".into()])),
+        (
+            "recognisers",
+            with(|new| new.recognisers = vec!["whisper".into(); 4]),
+        ),
     ] {
         assert_eq!(field(store.create_organisation(&new).await), expected);
     }
@@ -55,6 +62,7 @@ async fn of_organisations_and_rooms() {
         ("capacity", |new| new.capacity = 501),
         ("instructions", |new| new.instructions = "x".repeat(8_001)),
         ("ends_at", |new| new.ends_at = new.starts_at),
+        ("recognisers", |new| new.recognisers = Some(Vec::new())),
     ] {
         let mut new = new_room();
         change(&mut new);

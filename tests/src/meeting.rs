@@ -7,7 +7,7 @@ use std::time::Duration;
 use anyhow::{Context as _, Result, bail, ensure};
 use runner::cache::{Cache, RunFolder};
 use runner::parts::{self, Parts};
-use runner::servers::{Durability, House};
+use runner::servers::{Durability, House, Transcriber};
 use runner::setup;
 use serde_json::{Value, json};
 
@@ -66,6 +66,34 @@ impl Meeting {
         };
         meeting.wait_for_agent(1).await?;
         Ok(meeting)
+    }
+
+    /// A transcriber, which is given to the agent as its OpenAI-compatible endpoint: the agent is started again for it.
+    ///
+    /// # Errors
+    /// One of the two does not start.
+    pub async fn transcriber(&mut self) -> Result<Transcriber> {
+        let parts = parts(&Cache::open()?)?;
+        let transcriber = Transcriber::start(&parts, &setup::binaries()?, &self.run.path).await?;
+        let agent = &mut self.house.agent;
+        agent.stop().await;
+        agent.set("RAPPORTEUR_TRANSCRIPTION_URL", format!("{}/v1", transcriber.url));
+        agent.set("RAPPORTEUR_TRANSCRIPTION_KEY", &transcriber.api_key);
+        agent.set("RAPPORTEUR_TRANSCRIPTION_MODEL", "whisper-1");
+        agent.launch().await?;
+        Ok(transcriber)
+    }
+
+    /// Goes on in another room, which is due now and has recognisers of its own.
+    ///
+    /// # Errors
+    /// It is refused, or the agent does not come.
+    pub async fn move_to_room_with(&mut self, recognisers: &[&str]) -> Result<()> {
+        let starts_at = chrono::Utc::now().to_rfc3339_opts(chrono::SecondsFormat::Millis, true);
+        let body = json!({"title": "Another room", "starts_at": starts_at, "recognisers": recognisers});
+        let path = format!("/v1/organisations/{}/rooms", self.organisation);
+        self.room = id(&self.api.post(&path, &body).await?)?;
+        self.wait_for_agent(1).await
     }
 
     /// Waits until the agent of an epoch, or of a later one, is in the room.

@@ -17,10 +17,10 @@ use super::core::Session;
 use super::ear::ListenerEar;
 use super::io::{Ending, Input, Output};
 use super::outgoing::{Outgoing, ToRoom};
-use super::reply;
 use super::room::{AskReply, FromRoom, FromTrack, RPC_PAYLOAD_MAX_BYTES, RoomEvents};
 use super::start::Started;
 use super::types::{AgentState, EndReason};
+use super::{recognising, reply};
 use crate::host::Parts;
 use crate::metrics::Metrics;
 use crate::worker::link::Stop;
@@ -33,17 +33,20 @@ const IDLE_LIMIT_MS: u64 = 60_000;
 
 /// Runs a session that holds its lease and has joined its room, to its end.
 pub async fn run(parts: Arc<Parts>, started: Started, stop: Stop) -> Ending {
+    let recogniser = recognising::recogniser(&parts, &started);
     let Started {
         dispatch,
         room,
+        known,
         meeting_ms,
         link,
         events,
     } = started;
-    let actor = Actor {
+    let mut actor = Actor {
         session: Session::new(&room.organisation.assistant_name, rand::random(), meeting_ms),
         caller: Caller {
             parts,
+            recogniser,
             brief: Arc::new(Brief::of(&room)),
             link: link.clone(),
             organisation: dispatch.organisation_id,
@@ -65,6 +68,7 @@ pub async fn run(parts: Arc<Parts>, started: Started, stop: Stop) -> Ending {
         opened: Instant::now(),
         opened_at_ms: meeting_ms,
     };
+    actor.step(Input::Learned(known));
     let ending = actor.run(events, stop).await;
     link.leave().await;
     ending
@@ -97,7 +101,6 @@ struct Actor {
 impl Actor {
     async fn run(mut self, mut events: RoomEvents, stop: Stop) -> Ending {
         let mut stopping = false;
-        self.call(Caller::learn);
         loop {
             let wake = self.wake();
             let input = tokio::select! {
@@ -159,7 +162,7 @@ impl Actor {
             FromTrack::Samples { track, samples } => Input::Audio { track, samples },
             FromTrack::Muted { track, muted } => Input::TrackMuted { track, muted },
             FromTrack::Ended { track } => {
-                self.caller.parts.recogniser.forget(speech::StreamId(track));
+                self.caller.recogniser.forget(speech::StreamId(track));
                 Input::TrackEnded { track }
             }
         }

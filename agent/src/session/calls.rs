@@ -4,6 +4,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use speech::Recogniser;
 use store::StoreError;
 use uuid::Uuid;
 
@@ -47,6 +48,7 @@ impl Done {
 #[derive(Clone)]
 pub(super) struct Caller {
     pub(super) parts: Arc<Parts>,
+    pub(super) recogniser: Arc<dyn Recogniser>,
     pub(super) brief: Arc<answering::Brief>,
     pub(super) link: RoomLink,
     pub(super) organisation: Uuid,
@@ -57,7 +59,7 @@ pub(super) struct Caller {
 impl Caller {
     pub(super) async fn recognise(self, request: Recognise<speech::Audio>) -> Done {
         let ticket = request.ticket;
-        let result = ear::recognise(&*self.parts.recogniser, request).await;
+        let result = ear::recognise(&*self.recogniser, request).await;
         if matches!(result, Err(RecogniseError::Failed)) {
             Metrics::count(&self.parts.metrics.recognition_failures);
         }

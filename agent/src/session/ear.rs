@@ -82,7 +82,10 @@ pub async fn recognise(
     });
     match answer.await {
         Ok(Ok(hypothesis)) => Ok(hypothesis),
-        Ok(Err(speech::RecogniseError::Overtaken)) => Err(RecogniseError::Overtaken),
+        // Neither is a failure: there will be other words.
+        Ok(Err(speech::RecogniseError::Overtaken | speech::RecogniseError::NoPartials)) => {
+            Err(RecogniseError::Overtaken)
+        }
         Ok(Err(_)) | Err(_) => Err(RecogniseError::Failed),
     }
 }

@@ -17,6 +17,7 @@ pub mod order;
 pub mod outbox;
 pub mod outgoing;
 pub mod questions;
+mod recognising;
 pub mod reply;
 pub mod room;
 pub mod rows;

@@ -10,6 +10,8 @@ use tokio::time::Instant;
 
 use super::lease::LEASE_MS;
 use super::room::{self, RoomEvents, RoomFailure, RoomLink};
+use super::rows;
+use super::vocabulary::Known;
 use crate::host::Parts;
 use crate::worker::backoff::Backoff;
 use crate::worker::dispatch::Dispatch;
@@ -27,6 +29,8 @@ pub struct Started {
     pub dispatch: Dispatch,
     /// The room and its organisation.
     pub room: RoomForAgent,
+    /// Names and words that may come.
+    pub known: Known,
     /// How far the meeting's clock had come a moment ago.
     pub meeting_ms: u64,
     /// For speaking.
@@ -57,8 +61,8 @@ pub async fn start(parts: &Arc<Parts>, assignment: &Assignment) -> Result<Starte
     let dispatch = assignment.dispatch;
     let url = assignment.url.as_deref().unwrap_or(&parts.livekit_url);
     let lease = async {
-        let (lease, room) = take(parts, &assignment.job_id, dispatch).await?;
-        Ok::<_, StartError>((lease, Instant::now(), room))
+        let (lease, room, known) = take(parts, &assignment.job_id, dispatch).await?;
+        Ok::<_, StartError>((lease, Instant::now(), (room, known)))
     };
     // A refused lease ends the attempt to join at once; a lease without a room is given back.
     let joining = room::join(url, &assignment.token);
@@ -93,12 +97,13 @@ pub async fn start(parts: &Arc<Parts>, assignment: &Assignment) -> Result<Starte
             return Err(error.into());
         }
     };
-    let (lease, taken, room) = lease;
+    let (lease, taken, (room, known)) = lease;
     let since_ms = u64::try_from(taken.elapsed().as_millis()).unwrap_or(0);
     let meeting_ms = u64::try_from(lease.meeting_ms).unwrap_or(0) + since_ms;
     Ok(Started {
         dispatch,
         room,
+        known,
         meeting_ms,
         link,
         events,
@@ -109,7 +114,7 @@ async fn take(
     parts: &Arc<Parts>,
     job_id: &str,
     dispatch: Dispatch,
-) -> Result<(Lease, RoomForAgent), StartError> {
+) -> Result<(Lease, RoomForAgent, Known), StartError> {
     let until = Instant::now() + START_LIMIT;
     let mut backoff = Backoff::new(RETRY_MS.0, RETRY_MS.1, rand::random());
     let worker = format!("{}/{job_id}", parts.instance);
@@ -120,9 +125,10 @@ async fn take(
                 .store
                 .take_lease(dispatch.room_id, dispatch.epoch, &worker, length),
             parts.store.room_for_agent(dispatch.room_id, dispatch.epoch),
+            parts.store.vocabulary(dispatch.organisation_id, dispatch.room_id),
         );
         match taken {
-            Ok(taken) => return Ok(taken),
+            Ok((lease, room, vocabulary)) => return Ok((lease, room, rows::known(vocabulary))),
             Err(error) if !error.is_transient() => return Err(StartError::Refused(error)),
             Err(error) if Instant::now() >= until => return Err(StartError::DatabaseAway(error)),
             Err(_) => tokio::time::sleep(Duration::from_millis(backoff.next_ms())).await,

@@ -5,6 +5,7 @@ pub mod documents;
 pub mod openapi;
 pub mod organisations;
 pub mod participants;
+pub mod recognisers;
 pub mod rooms;
 pub mod search;
 
@@ -50,7 +51,7 @@ pub enum ApiErrors {
 pub fn routes(app: App) -> OpenApiRouter<App> {
     let guarded = OpenApiRouter::new()
         .routes(routes!(organisations::create::create))
-        .routes(routes!(organisations::read::read))
+        .routes(routes!(organisations::read::read, organisations::change::change))
         .routes(routes!(rooms::create::create, rooms::list::list))
         .routes(routes!(rooms::read::read))
         .routes(routes!(rooms::cancel::cancel))

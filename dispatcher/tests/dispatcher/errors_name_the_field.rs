@@ -23,6 +23,21 @@ async fn errors_name_the_field() {
             "colour",
         ),
         (
+            "/v1/organisations",
+            json!({"name": "A", "recognisers": ["whisper", "siri"]}),
+            "recognisers[1]",
+        ),
+        (
+            "/v1/organisations",
+            json!({"name": "A", "recognisers": []}),
+            "recognisers",
+        ),
+        (
+            &rooms,
+            json!({"title": "A", "starts_at": "2099-01-01T10:00:00Z", "recognisers": ["openai", "openai"]}),
+            "recognisers",
+        ),
+        (
             &rooms,
             json!({"title": "A", "starts_at": "tomorrow"}),
             "starts_at",

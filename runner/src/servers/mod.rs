@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context as _, Result};
 
 pub use livekit::Livekit;
-pub use ours::{Agent, Dispatcher};
+pub use ours::{Agent, Dispatcher, Transcriber};
 pub use postgres::{Durability, Postgres};
 
 use crate::parts::Parts;

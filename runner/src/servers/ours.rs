@@ -115,6 +115,14 @@ program! {
     Agent {}
 }
 
+program! {
+    /// Whisper behind an OpenAI-compatible endpoint.
+    Transcriber {
+        /// The API key.
+        api_key: String
+    }
+}
+
 fn common(database_url: &str, livekit: &Livekit, parts: &Parts) -> Vec<(&'static str, String)> {
     vec![
         ("DATABASE_URL", database_url.to_owned()),
@@ -210,5 +218,45 @@ impl Agent {
         let mut agent = Self { url, program };
         agent.launch().await?;
         Ok(agent)
+    }
+
+    /// Sets a variable of its environment, from its next launch on.
+    pub fn set(&mut self, name: &'static str, value: impl Into<String>) {
+        let environment = &mut self.program.environment;
+        environment.retain(|(known, _)| *known != name);
+        environment.push((name, value.into()));
+    }
+}
+
+impl Transcriber {
+    /// Starts a transcriber.
+    ///
+    /// # Errors
+    /// It is not built or does not start.
+    pub async fn start(parts: &Parts, binaries: &Path, folder: &Path) -> Result<Self> {
+        let (port, api_key) = (free_port()?, secret());
+        let url = format!("http://127.0.0.1:{port}");
+        let program = Program {
+            name: "transcriber",
+            binary: binary(binaries, "transcriber")?,
+            environment: vec![
+                ("RAPPORTEUR_TRANSCRIBER_LISTEN", format!("127.0.0.1:{port}")),
+                ("RAPPORTEUR_TRANSCRIBER_KEY", api_key.clone()),
+                (
+                    "RAPPORTEUR_WHISPER_MODEL",
+                    parts.whisper_model.display().to_string(),
+                ),
+            ],
+            url: url.clone(),
+            logs: folder.to_owned(),
+            process: None,
+        };
+        let mut transcriber = Self {
+            url,
+            api_key,
+            program,
+        };
+        transcriber.launch().await?;
+        Ok(transcriber)
     }
 }

@@ -11,9 +11,10 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant, sleep_until, timeout};
 
 use super::client::{Service, Streams};
-use super::heard::{Refusal, read, refusal};
+use super::heard::{read, refusal};
 use super::stream::{Input, Output, Stream};
 use crate::listener::Audio;
+use crate::service::Refusal;
 use crate::{Recognised, Request, RequestKind, SAMPLES_PER_MS, StreamId};
 
 /// What a stream is told.

@@ -12,8 +12,8 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::time::Instant;
 
 use super::actor::{Actor, Command};
-use super::gate::Gate;
 use super::options::{DeepgramError, DeepgramOptions};
+use crate::service::Gate;
 use crate::{RecogniseError, Recognised, Recogniser, RecogniserLoad, Request, RequestKind, StreamId};
 
 /// Tracks at the same time. The service itself has a limit that depends on the contract, and answers 429 above it.

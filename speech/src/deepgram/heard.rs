@@ -3,7 +3,8 @@
 use deepgram::common::stream_response::StreamResponse;
 use deepgram::{DeepgramError, TungsteniteError};
 
-use crate::{RecogniseError, SAMPLE_RATE_HZ};
+use crate::SAMPLE_RATE_HZ;
+use crate::service::Refusal;
 
 /// Words for a stretch of what was sent on a connection, in samples since its beginning.
 #[derive(Clone, Debug, PartialEq)]
@@ -37,26 +38,6 @@ pub(super) enum Heard {
     Other,
     /// Not what the protocol says.
     Rubbish,
-}
-
-/// A refusal before there is a connection. It is not the network, and trying again at once does not help.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Refusal {
-    Unauthorised,
-    PaymentRequired,
-    RateLimited,
-    Misconfigured,
-}
-
-impl From<Refusal> for RecogniseError {
-    fn from(refusal: Refusal) -> Self {
-        match refusal {
-            Refusal::Unauthorised => Self::Unauthorised,
-            Refusal::PaymentRequired => Self::PaymentRequired,
-            Refusal::RateLimited => Self::RateLimited,
-            Refusal::Misconfigured => Self::Misconfigured,
-        }
-    }
 }
 
 /// The highest number of a voice that is believed.

@@ -4,12 +4,10 @@
 //! come back as they are settled, with times of the connection, which are mapped to the utterance's own. What a lost
 //! connection had not settled is sent again on the next one.
 //!
-//! `stream` decides (sans-IO, one a track), `actor` moves bytes, `gate` remembers for all tracks that the service
-//! refused. Protocol: <https://developers.deepgram.com/reference/speech-to-text/listen-streaming>.
+//! `stream` decides (sans-IO, one a track), `actor` moves bytes; that the service refused is remembered for all tracks. Protocol: <https://developers.deepgram.com/reference/speech-to-text/listen-streaming>.
 
 mod actor;
 mod client;
-mod gate;
 mod heard;
 mod options;
 mod stream;
@@ -17,4 +15,4 @@ mod tape;
 mod utterance;
 
 pub use client::Deepgram;
-pub use options::{ApiKey, DeepgramError, DeepgramLimits, DeepgramOptions};
+pub use options::{DeepgramError, DeepgramLimits, DeepgramOptions};

@@ -1,32 +1,10 @@
 //! How the service is asked.
 
-use std::fmt;
-
 use deepgram::common::options::{Encoding, Endpointing, Language, Model, Options};
 use deepgram::listen::websocket::WebsocketBuilder;
 
 use crate::SAMPLE_RATE_HZ;
-
-/// A key that is not printed.
-#[derive(Clone, PartialEq, Eq)]
-pub struct ApiKey(String);
-
-impl ApiKey {
-    /// A key as the service's console shows it.
-    pub fn new(key: impl Into<String>) -> Self {
-        Self(key.into())
-    }
-
-    pub(super) fn reveal(&self) -> &str {
-        &self.0
-    }
-}
-
-impl fmt::Debug for ApiKey {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str("ApiKey(..)")
-    }
-}
+use crate::service::ApiKey;
 
 /// What is asked of the service.
 #[derive(Clone, Debug)]
@@ -86,7 +64,7 @@ impl DeepgramOptions {
             options = options.query_params([("diarize_model".to_owned(), "latest".to_owned())]);
         }
         if !self.keyterms.is_empty() {
-            options = options.keyterms(self.keyterms.iter().take(KEYTERMS_MAX).map(String::as_str));
+            options = options.keyterms(bounded(&self.keyterms));
         }
         client
             .transcription()
@@ -99,8 +77,19 @@ impl DeepgramOptions {
     }
 }
 
-/// The service takes 500 tokens of keyterms and falls silent above (developers.deepgram.com/docs/keyterm).
-const KEYTERMS_MAX: usize = 100;
+/// The service takes 500 tokens of keyterms and falls silent above (developers.deepgram.com/docs/keyterm). Names fall to
+/// tokens of two or three letters.
+const KEYTERMS_MAX_BYTES: usize = 1_000;
+
+/// The first keyterms, as many as the service takes.
+fn bounded(terms: &[String]) -> impl Iterator<Item = &str> {
+    let mut left = KEYTERMS_MAX_BYTES;
+    terms.iter().map(String::as_str).take_while(move |term| {
+        let fits = term.len() <= left;
+        left = left.saturating_sub(term.len());
+        fits
+    })
+}
 
 /// How long what is waited for, in milliseconds. The defaults are for the service; tests have shorter ones.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -14,11 +14,12 @@ mod sending;
 
 use std::collections::VecDeque;
 
-use super::heard::{Heard, HeardWord, Refusal};
+use super::heard::{Heard, HeardWord};
 use super::options::DeepgramLimits;
 use super::tape::Tape;
 use super::utterance::Utterance;
 use crate::listener::Audio;
+use crate::service::Refusal;
 use crate::{Recognised, Request, SAMPLES_PER_MS};
 
 /// What happens to a stream.

@@ -8,9 +8,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use server::{Behaviour, Event, KEY, Server, Spoken};
-use speech::deepgram::{ApiKey, Deepgram, DeepgramLimits, DeepgramOptions};
+use speech::deepgram::{Deepgram, DeepgramLimits, DeepgramOptions};
 use speech::{
-    Audio, Hypothesis, Listener, ListenerEvent, ListenerOptions, RecogniseError, Recogniser, Request,
+    ApiKey, Audio, Hypothesis, Listener, ListenerEvent, ListenerOptions, RecogniseError, Recogniser, Request,
     RequestKind, StreamId, VoiceModel, WhisperOptions, WhisperPool,
 };
 

@@ -127,6 +127,7 @@ impl Database {
             name: "Harbour & Sons".into(),
             assistant_name: "Rapporteur".into(),
             instructions: "Be brief.".into(),
+            recognisers: vec!["whisper".into()],
         };
         self.store.create_organisation(&new).await.unwrap().id
     }
@@ -207,6 +208,7 @@ pub(crate) fn new_room() -> NewRoom {
         ends_at: now + HOUR,
         capacity: 3,
         instructions: String::new(),
+        recognisers: None,
     }
 }
 

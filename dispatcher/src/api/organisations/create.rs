@@ -8,6 +8,7 @@ use utoipa::ToSchema;
 use super::Organisation;
 use crate::App;
 use crate::api::ApiErrors;
+use crate::api::recognisers::{self, RecogniserKind};
 use crate::http::{Json, Problem};
 
 /// What participants call the assistant unless it is given a name.
@@ -27,6 +28,9 @@ pub struct NewOrganisation {
     #[serde(default)]
     #[schema(max_length = 8000)]
     instructions: String,
+    /// The recognisers of its rooms, the preferred one first: 1 to 3, each once; `whisper` unless given.
+    #[schema(min_items = 1, max_items = 3)]
+    recognisers: Option<Vec<RecogniserKind>>,
 }
 
 /// Makes an organisation.
@@ -46,6 +50,7 @@ pub async fn create(
             .trim()
             .to_owned(),
         instructions: new.instructions,
+        recognisers: recognisers::check(new.recognisers.as_deref().unwrap_or(&[RecogniserKind::Whisper]))?,
     };
     let organisation = app.store.create_organisation(&new).await?;
     Ok((StatusCode::CREATED, Json(organisation.into())))

@@ -1,5 +1,6 @@
 //! Organisations: the tenants.
 
+pub mod change;
 pub mod create;
 pub mod read;
 
@@ -19,6 +20,9 @@ pub struct Organisation {
     pub assistant_name: String,
     /// Standing instructions for the assistant.
     pub instructions: String,
+    /// The recognisers of its rooms, the preferred one first.
+    #[schema(value_type = Vec<super::recognisers::RecogniserKind>)]
+    pub recognisers: Vec<String>,
     /// When it was made.
     pub created_at: DateTime<Utc>,
 }
@@ -30,6 +34,7 @@ impl From<store::Organisation> for Organisation {
             name,
             assistant_name,
             instructions,
+            recognisers,
             created_at,
         } = organisation;
         Self {
@@ -37,6 +42,7 @@ impl From<store::Organisation> for Organisation {
             name,
             assistant_name,
             instructions,
+            recognisers,
             created_at,
         }
     }

@@ -10,6 +10,7 @@ use uuid::Uuid;
 use super::Room;
 use crate::App;
 use crate::api::ApiErrors;
+use crate::api::recognisers::{self, RecogniserKind};
 use crate::caller::Caller;
 use crate::http::extract::within;
 use crate::http::{Json, Path, Problem};
@@ -37,6 +38,9 @@ pub struct NewRoom {
     #[serde(default)]
     #[schema(max_length = 8000)]
     instructions: String,
+    /// Its recognisers, the preferred one first: 1 to 3, each once; those of the organisation unless given.
+    #[schema(min_items = 1, max_items = 3)]
+    recognisers: Option<Vec<RecogniserKind>>,
 }
 
 impl NewRoom {
@@ -59,6 +63,7 @@ impl NewRoom {
             ends_at,
             capacity,
             instructions: self.instructions,
+            recognisers: self.recognisers.as_deref().map(recognisers::check).transpose()?,
         })
     }
 }
@@ -96,6 +101,7 @@ mod tests {
             ends_at: ends.map(at),
             capacity: None,
             instructions: String::new(),
+            recognisers: None,
         }
     }
 
@@ -113,6 +119,28 @@ mod tests {
         for (starts, ends) in [(5, Some(5)), (5, Some(4)), (5, Some(30)), (3, Some(5))] {
             let problem = room(starts, ends).check(at(5)).unwrap_err();
             assert_eq!(problem.errors[0].field, "ends_at", "{starts} {ends:?}");
+        }
+    }
+
+    #[test]
+    fn recognisers_are_named_once_each_and_there_is_one() {
+        use RecogniserKind::{Deepgram, Openai, Whisper};
+        let with = |recognisers: &[RecogniserKind]| {
+            let recognisers = Some(recognisers.to_vec());
+            NewRoom {
+                recognisers,
+                ..room(5, None)
+            }
+            .check(at(5))
+        };
+        let chosen = with(&[Openai, Deepgram, Whisper]).unwrap().recognisers;
+        assert_eq!(chosen.unwrap(), ["openai", "deepgram", "whisper"]);
+        for wrong in [vec![], vec![Whisper, Openai, Whisper]] {
+            let problem = with(&wrong).unwrap_err();
+            assert_eq!(
+                problem.detail,
+                "recognisers must be 1 to 3 of deepgram, openai, whisper, each once"
+            );
         }
     }
 

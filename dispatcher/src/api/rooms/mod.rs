@@ -64,6 +64,9 @@ pub struct Room {
     pub capacity: i32,
     /// For the assistant in this room.
     pub instructions: String,
+    /// Its recognisers, the preferred one first; null: those of the organisation.
+    #[schema(value_type = Option<Vec<super::recognisers::RecogniserKind>>)]
+    pub recognisers: Option<Vec<String>>,
     /// Zero of the meeting clock, once an agent has been there.
     pub clock_origin: Option<DateTime<Utc>>,
     /// The sequence number of the last segment of the transcript; 0 before the first.
@@ -84,6 +87,7 @@ impl From<store::Room> for Room {
             ends_at: room.ends_at,
             capacity: room.capacity,
             instructions: room.instructions,
+            recognisers: room.recognisers,
             clock_origin: room.clock_origin,
             last_sequence: room.last_sequence,
             created_at: room.created_at,

@@ -1,7 +1,7 @@
 //! What all tracks of a client know about being refused: a wrong key is wrong for every one of them, and asking again
 //! at once makes nothing better.
 
-use super::heard::Refusal;
+use super::Refusal;
 
 /// The longest wait after being told to slow down, in milliseconds.
 const SLOWEST_MS: u64 = 60_000;
@@ -10,14 +10,14 @@ const SLOW_MS: u64 = 2_000;
 
 /// Open, or closed for a while with the reason. Sans-IO.
 #[derive(Debug, Default)]
-pub(super) struct Gate {
+pub(crate) struct Gate {
     closed: Option<(Refusal, u64)>,
     slowed: u32,
 }
 
 impl Gate {
     /// Whether the service may be asked.
-    pub(super) fn check(&self, now_ms: u64) -> Result<(), Refusal> {
+    pub(crate) fn check(&self, now_ms: u64) -> Result<(), Refusal> {
         match self.closed {
             Some((refusal, until_ms)) if now_ms < until_ms => Err(refusal),
             _ => Ok(()),
@@ -25,7 +25,7 @@ impl Gate {
     }
 
     /// The service refused.
-    pub(super) fn refused(&mut self, refusal: Refusal, refusal_ms: u64, now_ms: u64) {
+    pub(crate) fn refused(&mut self, refusal: Refusal, refusal_ms: u64, now_ms: u64) {
         let wait_ms = match refusal {
             Refusal::RateLimited => {
                 self.slowed += 1;
@@ -36,8 +36,14 @@ impl Gate {
         self.closed = Some((refusal, now_ms + wait_ms));
     }
 
+    /// The service asks for so much time, which is believed up to a minute.
+    pub(crate) fn wait(&mut self, wait_ms: u64, now_ms: u64) {
+        self.slowed += 1;
+        self.closed = Some((Refusal::RateLimited, now_ms + wait_ms.min(SLOWEST_MS)));
+    }
+
     /// The service accepted.
-    pub(super) fn accepted(&mut self) {
+    pub(crate) fn accepted(&mut self) {
         *self = Self::default();
     }
 }

@@ -1,11 +1,15 @@
 //! The agent's settings, from the command line or the environment. All bad values are reported at once, each
 //! by its name with what is allowed.
 
+mod engines;
+
 use std::fmt;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use clap::Parser;
+
+pub use engines::EngineOptions;
 
 /// Meetings that one process may carry.
 const SLOTS: std::ops::RangeInclusive<usize> = 1..=500;
@@ -60,6 +64,9 @@ pub struct Options {
     /// The chat model; without one, answers are quoted from the documents.
     #[arg(long, env = "RAPPORTEUR_CHAT_MODEL", default_value = "")]
     pub chat_model: String,
+    /// Recognisers besides Whisper.
+    #[command(flatten)]
+    pub engines: EngineOptions,
 }
 
 /// Checked settings.
@@ -89,6 +96,8 @@ pub struct Config {
     pub recognisers: usize,
     /// The chat endpoint, if a model is named.
     pub chat: Option<Chat>,
+    /// See [`Options::engines`].
+    pub engines: EngineOptions,
 }
 
 /// A chat endpoint.
@@ -197,6 +206,13 @@ impl Options {
             "RAPPORTEUR_HEALTH_LISTEN",
             "an address with a port, as 127.0.0.1:8091",
         );
+        for (name, address) in [
+            ("RAPPORTEUR_DEEPGRAM_URL", &self.engines.deepgram_url),
+            ("RAPPORTEUR_TRANSCRIPTION_URL", &self.engines.transcription_url),
+        ] {
+            let is_web = has_scheme(address, &["http", "https"]);
+            must(is_web, name, "an http:// or https:// address");
+        }
         let base_url = base_url.to_owned();
         let chat = (!self.chat_model.is_empty()).then_some(Chat {
             base_url,
@@ -217,6 +233,7 @@ impl Options {
                 slots: self.slots,
                 recognisers,
                 chat,
+                engines: self.engines,
             }),
             _ => Err(BadSettings(bad)),
         }
@@ -254,6 +271,8 @@ mod tests {
             "--recognisers=65",
             "--openai-base-url=ftp://x",
             "--chat-model=m",
+            "--deepgram-url=wss://x",
+            "--transcription-url=x",
         ];
         let Err(bad) = Options::parse_from(arguments).check() else {
             panic!("accepted")
@@ -269,6 +288,8 @@ mod tests {
             "RAPPORTEUR_AGENT_SLOTS must be between 1 and 500",
             "RAPPORTEUR_RECOGNISERS must be 0 or between 1 and 64",
             "OPENAI_BASE_URL must be an http:// or https:// address",
+            "RAPPORTEUR_DEEPGRAM_URL must be an http:// or https:// address",
+            "RAPPORTEUR_TRANSCRIPTION_URL must be an http:// or https:// address",
             "RAPPORTEUR_HEALTH_LISTEN must be an address with a port",
         ] {
             assert!(text.contains(expected), "{expected} is missing in: {text}");
