@@ -9,6 +9,7 @@ mod observer;
 mod page;
 mod peer;
 mod python;
+mod voice;
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -35,6 +36,8 @@ pub enum Name {
     Join,
     /// How right captions are and how late they come.
     Captions,
+    /// How much speech voice detectors miss, and what else they take for it.
+    Voice,
 }
 
 /// The command's options.
@@ -61,6 +64,7 @@ pub async fn run(workspace: &Path, options: &Options) -> Result<()> {
     let machine = Machine::read()?;
     let report = match options.name {
         Name::Captions => captions::measure(&ready, begun).await?,
+        Name::Voice => Some(voice::measure(&ready, workspace)?),
         Name::Join => {
             let mut interrupt = Interrupt::new()?;
             // Whatever has been started is ended when the future is dropped.
