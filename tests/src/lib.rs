@@ -6,4 +6,5 @@ pub mod browser;
 pub mod ears;
 pub mod meeting;
 pub mod participant;
+pub mod sound;
 pub mod speech_file;

@@ -5,7 +5,7 @@ mod delays;
 mod documents;
 mod docx;
 mod meeting;
-mod participant;
+pub(crate) mod participant;
 mod pdf;
 mod screen;
 mod script;

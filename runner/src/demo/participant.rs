@@ -10,14 +10,16 @@ use serde::Deserialize;
 use serde_json::json;
 use tokio::sync::mpsc;
 
-use super::script::Who;
 use crate::api::Invitation;
 use crate::process::Process;
+
+/// Who of those that were started reports.
+pub(crate) type Who = usize;
 
 /// How a caption came.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub(super) enum Via {
+pub(crate) enum Via {
     /// As a text stream.
     TextStream,
     /// As the legacy packet.
@@ -27,7 +29,7 @@ pub(super) enum Via {
 /// What a participant reports.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(tag = "event", rename_all = "snake_case")]
-pub(super) enum Heard {
+pub(crate) enum Heard {
     /// It is in the room.
     Connected {
         /// Its own identity.
@@ -77,25 +79,29 @@ pub(super) enum Heard {
 
 /// A participant in a room; leaves when dropped.
 #[derive(Debug)]
-pub(super) struct Participant {
+pub(crate) struct Participant {
     orders: ChildStdin,
     // After the pipe, so that it has been told to leave before it is ended.
     _process: Process,
 }
 
 impl Participant {
-    /// Starts the program; what it reports goes to `heard`, marked with `who`.
+    /// Starts the program, `deaf` if it should not take the others' sound; what it reports goes to `heard`, marked with `who`.
     ///
     /// # Errors
     /// It is not built or cannot be started.
-    pub(super) fn start(
+    pub(crate) fn start(
         who: Who,
         invitation: &Invitation,
         binaries: &Path,
         folder: &Path,
+        deaf: bool,
         heard: mpsc::Sender<(Who, Heard)>,
     ) -> Result<Self> {
         let mut command = Command::new(binaries.join("participant"));
+        if deaf {
+            command.arg("--deaf");
+        }
         command
             .args(["--url", &invitation.livekit_url])
             // Not an argument: those are shown to everybody on the machine.
@@ -123,7 +129,7 @@ impl Participant {
     ///
     /// # Errors
     /// The program is gone.
-    pub(super) fn play(&mut self, file: &Path) -> Result<()> {
+    pub(crate) fn play(&mut self, file: &Path) -> Result<()> {
         self.order(&json!({"play": file}))
     }
 
@@ -131,7 +137,7 @@ impl Participant {
     ///
     /// # Errors
     /// The program is gone.
-    pub(super) fn say(&mut self, text: &str) -> Result<()> {
+    pub(crate) fn say(&mut self, text: &str) -> Result<()> {
         self.order(&json!({"say": text}))
     }
 

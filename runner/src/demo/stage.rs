@@ -63,7 +63,9 @@ impl Stage {
         let participants = invitations
             .iter()
             .enumerate()
-            .map(|(who, invitation)| Participant::start(who, invitation, binaries, folder, sender.clone()))
+            .map(|(who, invitation)| {
+                Participant::start(who, invitation, binaries, folder, false, sender.clone())
+            })
             .collect::<Result<_>>()?;
         Ok(Self {
             participants,

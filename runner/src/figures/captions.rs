@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use anyhow::Result;
 
 use super::figure::{Figure, OURS, Report};
-use super::machine;
+use super::{accuracy, machine, unless_interrupted};
 use crate::demo::{self, Summary};
 use crate::setup::Ready;
 
@@ -38,8 +38,17 @@ const CAVEATS: [&str; 3] = [
 /// A part does not start, or the meeting cannot be held.
 pub(super) async fn measure(ready: &Ready, begun: Instant) -> Result<Option<Report>> {
     let quiet = machine::quiet(QUIET_LIMIT).await?;
-    let summary = demo::held(ready, "figures-captions", begun, false).await?;
-    Ok(summary.map(|summary| report(&summary, quiet)))
+    let Some(summary) = demo::held(ready, "figures-captions", begun, false).await? else {
+        return Ok(None);
+    };
+    let Some(accuracy) = unless_interrupted(accuracy::measure(ready)).await? else {
+        return Ok(None);
+    };
+    let mut report = report(&summary, quiet);
+    report.meaning = format!("{}\n\n{}", report.meaning, accuracy::MEANING);
+    report.figures.extend(accuracy.figures);
+    report.notes.extend(accuracy.notes);
+    Ok(Some(report))
 }
 
 fn report(summary: &Summary, quiet: bool) -> Report {

@@ -5,7 +5,10 @@ use serde::Serialize;
 /// Ourselves, as a system beside others.
 pub(super) const OURS: &str = "rapporteur";
 
-/// A measured value. Less is better, of all of them.
+/// How many speakers a system holds: the one figure of which more is better.
+pub(super) const SPEAKERS_HELD: &str = "simultaneous_speakers_held";
+
+/// A measured value. Less is better, of all of them but [`SPEAKERS_HELD`].
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Figure {
     /// What, in snake_case, with the unit in it.
@@ -18,7 +21,7 @@ pub struct Figure {
     pub value: f64,
     /// Of what.
     pub unit: &'static str,
-    /// What it should be at most, where that is said.
+    /// What it should be at most (or at least, where more is better), where that is said.
     pub aim: Option<f64>,
 }
 

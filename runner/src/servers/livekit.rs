@@ -1,5 +1,6 @@
 //! livekit-server on loopback.
 
+use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
@@ -33,6 +34,7 @@ struct Own {
     process: Option<Process>,
     program: PathBuf,
     config: PathBuf,
+    udp_port: u16,
     logs: PathBuf,
 }
 
@@ -42,6 +44,15 @@ impl Livekit {
     /// # Errors
     /// It does not start; the error shows the end of its log.
     pub async fn start(parts: &Parts, folder: &Path) -> Result<Self> {
+        Self::start_behind(parts, folder, Ipv4Addr::LOCALHOST).await
+    }
+
+    /// As [`Livekit::start`], where clients are told to bring sound to another address, on which somebody passes it on to
+    /// the same port of 127.0.0.1.
+    ///
+    /// # Errors
+    /// As [`Livekit::start`].
+    pub async fn start_behind(parts: &Parts, folder: &Path, media_address: Ipv4Addr) -> Result<Self> {
         let Some(program) = parts.livekit_server.clone() else {
             let variable = |name: &str| {
                 std::env::var(name).with_context(|| format!("LIVEKIT_URL is set, {name} is not"))
@@ -55,16 +66,17 @@ impl Livekit {
             });
         };
         std::fs::create_dir_all(folder)?;
-        let (port, api_secret) = (free_port()?, secret());
+        let (port, udp_port, api_secret) = (free_port()?, free_port()?, secret());
         let config = folder.join("livekit.yaml");
         std::fs::write(
             &config,
-            configuration(port, free_port()?, free_port()?, &api_secret),
+            configuration(port, free_port()?, udp_port, media_address, &api_secret),
         )?;
         let own = Own {
             process: None,
             program,
             config,
+            udp_port,
             logs: folder.to_owned(),
         };
         let mut livekit = Self {
@@ -75,6 +87,11 @@ impl Livekit {
         };
         livekit.launch().await?;
         Ok(livekit)
+    }
+
+    /// Where it takes sound, UDP; none of a server that runs elsewhere.
+    pub fn udp_port(&self) -> Option<u16> {
+        Some(self.own.as_ref()?.udp_port)
     }
 
     /// Starts a stopped server again on the same ports.
@@ -117,14 +134,20 @@ impl Livekit {
 }
 
 /// Everything stays on loopback.
-fn configuration(port: u16, tcp_port: u16, udp_port: u16, api_secret: &str) -> String {
+fn configuration(
+    port: u16,
+    tcp_port: u16,
+    udp_port: u16,
+    media_address: Ipv4Addr,
+    api_secret: &str,
+) -> String {
     format!(
         "port: {port}
 bind_addresses: [127.0.0.1]
 rtc:
   tcp_port: {tcp_port}
   udp_port: {udp_port}
-  node_ip: 127.0.0.1
+  node_ip: {media_address}
   enable_loopback_candidate: true
   interfaces:
     includes: [lo]

@@ -5,7 +5,7 @@ mod livekit;
 mod ours;
 mod postgres;
 
-use std::net::{TcpListener, UdpSocket};
+use std::net::{Ipv4Addr, TcpListener, UdpSocket};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result};
@@ -78,12 +78,27 @@ impl House {
         binaries: &Path,
         folder: &Path,
         durability: Durability,
+        told: impl FnMut(&str, &str),
+    ) -> Result<Self> {
+        Self::start_behind(parts, binaries, folder, durability, Ipv4Addr::LOCALHOST, told).await
+    }
+
+    /// As [`House::start`], with sound going by another address (see [`Livekit::start_behind`]).
+    ///
+    /// # Errors
+    /// As [`House::start`].
+    pub async fn start_behind(
+        parts: &Parts,
+        binaries: &Path,
+        folder: &Path,
+        durability: Durability,
+        media_address: Ipv4Addr,
         mut told: impl FnMut(&str, &str),
     ) -> Result<Self> {
         choose_tls();
         let postgres = Postgres::start(parts, folder, durability).await?;
         told("Postgres", &postgres.address());
-        let livekit = Livekit::start(parts, folder).await?;
+        let livekit = Livekit::start_behind(parts, folder, media_address).await?;
         told("livekit-server", &livekit.url);
         let dispatcher = Dispatcher::start(parts, binaries, folder, &postgres.url, &livekit).await?;
         told("dispatcher", &dispatcher.url);

@@ -24,6 +24,9 @@ struct Options {
     /// A WAV file to play after joining; may be given several times.
     #[arg(long)]
     play: Vec<PathBuf>,
+    /// Hear nobody: captions and chat only.
+    #[arg(long)]
+    deaf: bool,
     /// Wait until this wall-clock time (milliseconds since 1970) before playing.
     #[arg(long, default_value_t = 0)]
     start_at_unix_ms: u64,
@@ -45,7 +48,10 @@ async fn main() -> Result<()> {
         .with_env_filter("warn")
         .init();
     let options = Options::parse();
-    let (participant, mut heard) = Participant::join(&options.url, &options.token).await?;
+    let (participant, mut heard) = match options.deaf {
+        true => Participant::join_deaf(&options.url, &options.token).await?,
+        false => Participant::join(&options.url, &options.token).await?,
+    };
     let printer = tokio::spawn(async move {
         while let Some(report) = heard.recv().await {
             let line = serde_json::to_string(&report)?;

@@ -1,0 +1,183 @@
+//! A bad network on this machine: a relay between LiveKit's clients and its server that loses a share of the sound on its
+//! way to the server. Which packets are lost follows from a seed and the order of the packets alone.
+
+use std::collections::HashMap;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+
+use anyhow::{Context as _, Result};
+use tokio::net::UdpSocket;
+use tokio::task::JoinSet;
+
+/// Where clients find the server: another address of this machine than the one on which the server listens.
+pub(super) const ADDRESS: Ipv4Addr = Ipv4Addr::new(127, 0, 0, 2);
+const SERVER: Ipv4Addr = Ipv4Addr::LOCALHOST;
+/// No packet of WebRTC is longer.
+const PACKET_MAX_BYTES: usize = 2_048;
+/// Clients that may be connected in one run.
+const CLIENTS_LIMIT: usize = 256;
+const SEED: u64 = 5;
+
+/// What went through.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Count {
+    /// Packets of sound from clients.
+    pub media: u64,
+    /// Of these, lost.
+    pub lost: u64,
+}
+
+#[derive(Debug, Default)]
+struct Shared {
+    loss_percent: AtomicU32,
+    media: AtomicU64,
+    lost: AtomicU64,
+}
+
+/// The running relay; it ends when dropped.
+#[derive(Debug)]
+pub(super) struct Relay {
+    shared: Arc<Shared>,
+    // Aborts its task.
+    _task: JoinSet<()>,
+}
+
+impl Relay {
+    /// Relays the port of this number, without loss.
+    ///
+    /// # Errors
+    /// The port is taken.
+    pub(super) async fn start(port: u16) -> Result<Self> {
+        let front = UdpSocket::bind((ADDRESS, port))
+            .await
+            .with_context(|| format!("relaying {ADDRESS}:{port}"))?;
+        let shared = Arc::new(Shared::default());
+        let mut task = JoinSet::new();
+        let server = SocketAddr::from((SERVER, port));
+        task.spawn(relay(Arc::new(front), server, shared.clone()));
+        Ok(Self { shared, _task: task })
+    }
+
+    /// From now on this share of the sound is lost.
+    pub(super) fn lose(&self, percent: u32) {
+        self.shared.loss_percent.store(percent, Ordering::Relaxed);
+    }
+
+    /// What went through so far.
+    pub(super) fn count(&self) -> Count {
+        Count {
+            media: self.shared.media.load(Ordering::Relaxed),
+            lost: self.shared.lost.load(Ordering::Relaxed),
+        }
+    }
+}
+
+async fn relay(front: Arc<UdpSocket>, server: SocketAddr, shared: Arc<Shared>) {
+    let mut clients: HashMap<SocketAddr, Arc<UdpSocket>> = HashMap::new();
+    let mut backward = JoinSet::new();
+    let mut packet = [0; PACKET_MAX_BYTES];
+    loop {
+        // An error is about one packet: a client that is gone.
+        let Ok((size, client)) = front.recv_from(&mut packet).await else {
+            continue;
+        };
+        if !clients.contains_key(&client) {
+            if clients.len() >= CLIENTS_LIMIT {
+                continue;
+            }
+            let Ok(back) = UdpSocket::bind((SERVER, 0)).await else {
+                continue;
+            };
+            let back = Arc::new(back);
+            clients.insert(client, back.clone());
+            backward.spawn(return_packets(back, front.clone(), client));
+        }
+        if is_media(&packet[..size]) && is_lost(&shared) {
+            continue;
+        }
+        if let Some(back) = clients.get(&client) {
+            // A full buffer loses packets, as networks do.
+            let _ = back.send_to(&packet[..size], server).await;
+        }
+    }
+}
+
+async fn return_packets(back: Arc<UdpSocket>, front: Arc<UdpSocket>, client: SocketAddr) {
+    let mut packet = [0; PACKET_MAX_BYTES];
+    loop {
+        if let Ok((size, _)) = back.recv_from(&mut packet).await {
+            let _ = front.send_to(&packet[..size], client).await;
+        }
+    }
+}
+
+fn is_lost(shared: &Shared) -> bool {
+    let number = shared.media.fetch_add(1, Ordering::Relaxed);
+    let lost = percent_of(number) < shared.loss_percent.load(Ordering::Relaxed);
+    shared.lost.fetch_add(u64::from(lost), Ordering::Relaxed);
+    lost
+}
+
+/// 0 to 99 for each number (SplitMix64, Steele et al. 2014).
+fn percent_of(number: u64) -> u32 {
+    let mut mixed = (number + SEED).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    ((mixed ^ (mixed >> 31)) % 100) as u32
+}
+
+/// Whether a packet is RTP: told from STUN and DTLS by its first byte (RFC 7983), from RTCP by its second (RFC 5761).
+fn is_media(packet: &[u8]) -> bool {
+    matches!(packet, [128..=191, kind, ..] if !matches!(kind & 0x7f, 64..=95))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    #[test]
+    fn only_sound_is_media() {
+        assert!(is_media(&[0x80, 111, 0, 1])); // Opus
+        assert!(is_media(&[0x90, 0x80 | 111, 0, 1])); // with an extension and the marker
+        assert!(!is_media(&[0x80, 200, 0, 1])); // sender report
+        assert!(!is_media(&[0x81, 205, 0, 1])); // feedback
+        assert!(!is_media(&[0x00, 0x01, 0, 1])); // STUN
+        assert!(!is_media(&[22, 254, 253])); // DTLS
+        assert!(!is_media(&[0x80]) && !is_media(&[]));
+    }
+
+    #[test]
+    fn a_tenth_is_lost_and_always_the_same() {
+        let lost = (0..100_000).filter(|&number| percent_of(number) < 10).count();
+        assert!((9_700..10_300).contains(&lost), "{lost}");
+    }
+
+    #[tokio::test]
+    async fn sound_is_lost_as_asked_and_everything_else_arrives() {
+        let server = UdpSocket::bind((SERVER, 0)).await.unwrap();
+        let port = server.local_addr().unwrap().port();
+        let relay = Relay::start(port).await.unwrap();
+        let client = UdpSocket::bind((SERVER, 0)).await.unwrap();
+        client.connect((ADDRESS, port)).await.unwrap();
+        let mut packet = [0; 16];
+        relay.lose(100);
+        for _ in 0..50 {
+            client.send(&[0x80, 111, 1]).await.unwrap();
+        }
+        client.send(&[0x80, 200, 2]).await.unwrap();
+        let (size, from) = server.recv_from(&mut packet).await.unwrap();
+        assert_eq!(packet[..size], [0x80, 200, 2]);
+        assert_eq!(relay.count(), Count { media: 50, lost: 50 });
+        // Backwards nothing is lost.
+        server.send_to(&[0x80, 111, 3], from).await.unwrap();
+        let back = tokio::time::timeout(Duration::from_secs(5), client.recv(&mut packet)).await;
+        assert_eq!(packet[..back.unwrap().unwrap()], [0x80, 111, 3]);
+        relay.lose(0);
+        client.send(&[0x80, 111, 4]).await.unwrap();
+        let (size, _) = server.recv_from(&mut packet).await.unwrap();
+        assert_eq!(packet[..size], [0x80, 111, 4]);
+    }
+}

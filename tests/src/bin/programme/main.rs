@@ -1,0 +1,149 @@
+//! `programme`: makes the tracks that captions are measured with. Recordings one after the other at one level, with pauses
+//! between them and noise over all of it if asked; and what the model hears off line, each recording whole and with its full
+//! context, with the times of the words. One JSON object in, one out; `cargo figures captions` writes and reads them.
+
+mod offline;
+
+use std::collections::HashMap;
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, Result};
+use serde::{Deserialize, Serialize};
+use system_tests::sound::{self, Heard, Noise, SAMPLES_PER_MS};
+use system_tests::speech_file::{self, SAMPLE_RATE_HZ};
+
+use offline::{Offline, Word};
+
+/// As loud as somebody near a microphone, where somebody speaks.
+const LEVEL_DB: f64 = -26.0;
+const PAUSE_MS: usize = 1_200;
+/// The off-line pass hears so much around a recording.
+const AROUND_MS: usize = 300;
+
+#[derive(Deserialize)]
+struct Plan {
+    /// Whisper's weights, ggml.
+    model: PathBuf,
+    /// Where the tracks are written.
+    folder: PathBuf,
+    tracks: Vec<TrackPlan>,
+}
+
+#[derive(Deserialize)]
+struct TrackPlan {
+    name: String,
+    recordings: Vec<PathBuf>,
+    /// Pink noise, so many decibels under the speech.
+    noise_db: Option<f64>,
+    seed: u64,
+}
+
+#[derive(Serialize)]
+struct Track {
+    name: String,
+    file: PathBuf,
+    /// The recordings' own length, without the pauses between them.
+    spoken_seconds: f64,
+    /// Of each recording, where its speech ends.
+    speech_ends_ms: Vec<usize>,
+    words: Vec<Word>,
+}
+
+fn main() -> Result<()> {
+    let plan: Plan = serde_json::from_reader(std::io::stdin().lock()).context("reading the plan")?;
+    let mut offline = Offline::load(&plan.model)?;
+    let mut known = HashMap::new();
+    let tracks = plan
+        .tracks
+        .iter()
+        .map(|track| made(track, &plan.folder, &mut offline, &mut known))
+        .collect::<Result<Vec<_>>>()?;
+    let mut stdout = std::io::stdout().lock();
+    writeln!(stdout, "{}", serde_json::to_string(&tracks)?)?;
+    Ok(())
+}
+
+/// What was heard in clean recordings, times from where the off-line pass began: a recording may be on several tracks.
+type Known = HashMap<PathBuf, Vec<Word>>;
+
+fn made(plan: &TrackPlan, folder: &Path, offline: &mut Offline, known: &mut Known) -> Result<Track> {
+    let mut samples = vec![0; PAUSE_MS * SAMPLES_PER_MS];
+    let mut places = Vec::new();
+    for file in &plan.recordings {
+        let clean = sound::with_level(&speech_file::read(file)?, LEVEL_DB);
+        places.push((samples.len(), samples.len() + clean.len()));
+        samples.extend(clean);
+        samples.extend(vec![0; PAUSE_MS * SAMPLES_PER_MS]);
+    }
+    let speech_ends_ms = places
+        .iter()
+        .map(|&(from, to)| speech_end_ms(&samples[from..to], from))
+        .collect();
+    if let Some(ratio_db) = plan.noise_db {
+        let noise = Noise::Pink.samples(plan.seed, samples.len());
+        samples = sound::mixed(&samples, &noise, ratio_db);
+    }
+    let mut words = Vec::new();
+    for (&(from, to), file) in places.iter().zip(&plan.recordings) {
+        let (from, to) = (
+            from.saturating_sub(AROUND_MS * SAMPLES_PER_MS),
+            (to + AROUND_MS * SAMPLES_PER_MS).min(samples.len()),
+        );
+        let heard = match known.get(file).filter(|_| plan.noise_db.is_none()) {
+            Some(heard) => heard.clone(),
+            None => offline.words(&samples[from..to])?,
+        };
+        words.extend(heard.iter().map(|word| word.later(from / SAMPLES_PER_MS)));
+        if plan.noise_db.is_none() {
+            known.insert(file.clone(), heard);
+        }
+    }
+    let file = folder.join(format!("{}.wav", plan.name));
+    write(&file, &samples).with_context(|| format!("writing {}", file.display()))?;
+    let spoken: usize = places.iter().map(|(from, to)| to - from).sum();
+    Ok(Track {
+        name: plan.name.clone(),
+        file,
+        spoken_seconds: spoken as f64 / f64::from(SAMPLE_RATE_HZ),
+        speech_ends_ms,
+        words,
+    })
+}
+
+/// The end of the last speech in a clean recording that begins at `from`, in milliseconds of the track.
+fn speech_end_ms(recording: &[i16], from: usize) -> usize {
+    let heard = sound::heard(recording);
+    let frames = heard
+        .iter()
+        .rposition(|&heard| heard == Heard::Speech)
+        .map_or(heard.len(), |last| last + 1);
+    from / SAMPLES_PER_MS + frames * sound::level::FRAME_MS
+}
+
+fn write(file: &Path, samples: &[i16]) -> Result<(), hound::Error> {
+    let spec = hound::WavSpec {
+        channels: 1,
+        sample_rate: SAMPLE_RATE_HZ,
+        bits_per_sample: 16,
+        sample_format: hound::SampleFormat::Int,
+    };
+    let mut writer = hound::WavWriter::create(file, spec)?;
+    for &sample in samples {
+        writer.write_sample(sample)?;
+    }
+    writer.finalize()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn speech_ends_where_the_sound_does() {
+        let mut recording = vec![0_i16; 500 * SAMPLES_PER_MS];
+        recording.extend((0..1_000 * SAMPLES_PER_MS).map(|n| ((n as f64 * 0.4).sin() * 6_000.0) as i16));
+        recording.extend(vec![0; 700 * SAMPLES_PER_MS]);
+        assert_eq!(speech_end_ms(&recording, 2_000 * SAMPLES_PER_MS), 3_500);
+    }
+}

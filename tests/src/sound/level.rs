@@ -1,0 +1,149 @@
+//! Where somebody speaks in a clean recording, told from its level: the truth that detectors are held against.
+
+use super::SAMPLES_PER_MS;
+
+/// The grain of the truth.
+pub const FRAME_MS: usize = 20;
+/// Samples of a frame.
+pub const FRAME_SAMPLES: usize = FRAME_MS * SAMPLES_PER_MS;
+/// The loudest frames of speech: this share is quieter.
+const LOUD_SHARE: f64 = 0.95;
+/// A frame is speech down to so much under the loudest ones: consonants are that quiet.
+const SPEECH_DB: f64 = 25.0;
+/// A stop consonant is a hole in the sound, not in the speech.
+const HOLE_FRAMES: usize = 150 / FRAME_MS;
+/// Around speech nobody can say whether it is speech.
+const DOUBTFUL_FRAMES: usize = 100 / FRAME_MS;
+
+/// What there is to hear in a frame.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Heard {
+    /// Somebody speaks.
+    Speech,
+    /// Nobody speaks.
+    Pause,
+    /// Too near to either.
+    Doubtful,
+}
+
+/// The mean of the squares; 0 of nothing.
+pub fn power(samples: impl ExactSizeIterator<Item = f64>) -> f64 {
+    let count = samples.len().max(1) as f64;
+    samples.map(|sample| sample * sample).sum::<f64>() / count
+}
+
+fn powers(samples: &[i16]) -> Vec<f64> {
+    samples
+        .chunks_exact(FRAME_SAMPLES)
+        .map(|frame| power(frame.iter().map(|&sample| f64::from(sample))))
+        .collect()
+}
+
+/// The least power of a frame that is speech.
+fn threshold(powers: &[f64]) -> f64 {
+    let mut audible: Vec<f64> = powers.iter().copied().filter(|&power| power > 1.0).collect();
+    audible.sort_unstable_by(f64::total_cmp);
+    let loud = audible.get((audible.len() as f64 * LOUD_SHARE) as usize);
+    loud.copied().unwrap_or(f64::INFINITY) / 10_f64.powf(SPEECH_DB / 10.0)
+}
+
+/// Frame by frame (20 ms), what there is to hear in a clean recording.
+pub fn heard(samples: &[i16]) -> Vec<Heard> {
+    let powers = powers(samples);
+    let least = threshold(&powers);
+    let mut speech: Vec<bool> = powers.iter().map(|&power| power >= least).collect();
+    fill_holes(&mut speech);
+    let near = |frame: usize| {
+        let from = frame.saturating_sub(DOUBTFUL_FRAMES);
+        let to = (frame + DOUBTFUL_FRAMES + 1).min(speech.len());
+        speech[from..to].iter().any(|&is_speech| is_speech)
+    };
+    (0..speech.len())
+        .map(|frame| match speech[frame] {
+            true => Heard::Speech,
+            false if near(frame) => Heard::Doubtful,
+            false => Heard::Pause,
+        })
+        .collect()
+}
+
+fn fill_holes(speech: &mut [bool]) {
+    let mut last: Option<usize> = None;
+    for frame in 0..speech.len() {
+        if !speech[frame] {
+            continue;
+        }
+        if let Some(before) = last.filter(|before| frame - before <= HOLE_FRAMES + 1) {
+            speech[before..frame].fill(true);
+        }
+        last = Some(frame);
+    }
+}
+
+/// The mean power where somebody speaks; 0 where nobody does.
+pub fn active_power(samples: &[i16]) -> f64 {
+    let powers = powers(samples);
+    let least = threshold(&powers);
+    let active: Vec<f64> = powers.into_iter().filter(|&power| power >= least).collect();
+    active.iter().sum::<f64>() / active.len().max(1) as f64
+}
+
+/// The recording with its speech at a level, in decibels of full scale (root mean square of 32768).
+pub fn with_level(samples: &[i16], level_db: f64) -> Vec<i16> {
+    let power = active_power(samples);
+    let wanted = 32_768_f64.powi(2) * 10_f64.powf(level_db / 10.0);
+    let gain = if power > 0.0 { (wanted / power).sqrt() } else { 1.0 };
+    samples
+        .iter()
+        .map(|&sample| super::clipped(f64::from(sample) * gain))
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn frames(levels: &[f64]) -> Vec<i16> {
+        let frame = |&level: &f64| (0..FRAME_SAMPLES).map(move |n| ((n as f64 * 0.5).sin() * level) as i16);
+        levels.iter().flat_map(frame).collect()
+    }
+
+    #[test]
+    fn a_short_hole_is_speech_and_its_surroundings_are_doubtful() {
+        let mut levels = vec![0.0; 20];
+        levels.extend([8_000.0; 30]);
+        levels.extend([0.0; 4]);
+        levels.extend([8_000.0; 30]);
+        levels.extend([0.0; 20]);
+        let heard = heard(&frames(&levels));
+        let count = |wanted: Heard| heard.iter().filter(|&&one| one == wanted).count();
+        assert_eq!(count(Heard::Speech), 64);
+        assert_eq!(count(Heard::Doubtful), 2 * DOUBTFUL_FRAMES);
+        assert_eq!(count(Heard::Pause), 40 - 2 * DOUBTFUL_FRAMES);
+        assert!(heard[20..84].iter().all(|&one| one == Heard::Speech));
+    }
+
+    #[test]
+    fn a_long_hole_is_a_pause() {
+        let mut levels = vec![8_000.0; 30];
+        levels.extend([0.0; 30]);
+        levels.extend([8_000.0; 30]);
+        assert_eq!(heard(&frames(&levels))[45], Heard::Pause);
+    }
+
+    #[test]
+    fn pauses_do_not_count_for_the_level() {
+        let mut levels = vec![0.0; 100];
+        levels.extend([2_000.0; 50]);
+        let loud = with_level(&frames(&levels), -26.0);
+        let db = 10.0 * (active_power(&loud) / 32_768_f64.powi(2)).log10();
+        assert!((db + 26.0).abs() < 0.1, "{db}");
+        assert_eq!(loud[..FRAME_SAMPLES], [0; FRAME_SAMPLES]);
+    }
+
+    #[test]
+    fn silence_has_no_speech() {
+        assert_eq!(heard(&[0; 3 * FRAME_SAMPLES]), [Heard::Pause; 3]);
+        assert_eq!(active_power(&[]), 0.0);
+    }
+}
