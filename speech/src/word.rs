@@ -55,6 +55,20 @@ impl Hypothesis {
     }
 }
 
+/// With these a speaker goes on, whatever mark the recogniser puts behind them.
+const GOING_ON: [&str; 16] = [
+    "a", "an", "and", "because", "but", "er", "erm", "if", "mm", "my", "or", "so", "the", "uh", "um", "your",
+];
+
+/// Whether the words end a sentence, so that a short pause behind them is the end of what is said.
+pub fn is_sentence(words: &[Word]) -> bool {
+    words.last().is_some_and(|word| {
+        word.text.ends_with(['.', '?', '!'])
+            && !word.text.ends_with("..")
+            && !GOING_ON.contains(&word.normal().as_str())
+    })
+}
+
 /// Words as one line.
 pub(crate) fn line(words: &[Word]) -> String {
     words
