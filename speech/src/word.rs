@@ -77,3 +77,25 @@ pub(crate) fn line(words: &[Word]) -> String {
         .collect::<Vec<_>>()
         .join(" ")
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_sentence_has_its_mark_and_does_not_end_with_and() {
+        let ends = |text: &str| {
+            let word = |text: &str| Word {
+                text: text.to_owned(),
+                start_ms: 0,
+                end_ms: 0,
+                confidence: 1.0,
+                speaker: None,
+            };
+            is_sentence(&text.split_whitespace().map(word).collect::<Vec<_>>())
+        };
+        assert!(ends("How long do we keep them?") && ends("Thirty days."));
+        assert!(!ends("How long do we keep") && !ends("thirty days, and."));
+        assert!(!ends("well...") && !ends("the rooms,") && !ends(""));
+    }
+}

@@ -267,3 +267,105 @@ fn timed(found: Vec<Found>, request: &Request, audio_ms: u64) -> Vec<Word> {
         })
         .collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Text 0 to 9 (9 is blank), 10 the end, 11 no text, marks of time from 12 on.
+    fn vocabulary() -> Vocabulary {
+        Vocabulary {
+            start: vec![11],
+            end: 10,
+            first_mark: 12,
+            blank: vec![9],
+            descriptions: vec![8],
+        }
+    }
+
+    fn scores(likely: &[(usize, f32)]) -> Vec<f32> {
+        let mut scores = vec![-20.0; 60];
+        for &(token, score) in likely {
+            scores[token] = score;
+        }
+        scores
+    }
+
+    #[test]
+    fn marks_come_in_pairs_and_only_forwards() {
+        let vocabulary = vocabulary();
+        let mut rules = Rules::new(&vocabulary, true, 600);
+        assert_eq!(
+            rules.choose(&scores(&[(13, 9.0), (3, 1.0)])).0,
+            3,
+            "behind the opening mark is text"
+        );
+        let close = rules.choose(&scores(&[(20, 9.0), (3, 1.0)])).0;
+        assert_eq!((close, rules.is_over(close)), (20, false), "160 ms of 600");
+        let open = rules.choose(&scores(&[(3, 9.0), (15, 5.0), (20, 2.0)])).0;
+        assert_eq!(open, 20, "no text between closing and opening, and no way back");
+        assert_eq!(rules.choose(&scores(&[(25, 9.0), (4, 1.0)])).0, 4);
+        assert!(rules.is_over(12 + 25), "500 ms of 600");
+    }
+
+    #[test]
+    fn all_marks_together_outweigh_a_text() {
+        let vocabulary = vocabulary();
+        let mut rules = Rules::new(&vocabulary, false, 600);
+        let spread: Vec<(usize, f32)> = (20..40).map(|mark| (mark, 1.0)).chain([(3, 2.0)]).collect();
+        assert!(rules.choose(&scores(&spread)).0 >= 20);
+        let mut rules = Rules::new(&vocabulary, false, 600);
+        assert_eq!(rules.choose(&scores(&[(20, 1.0), (3, 2.0)])).0, 3);
+    }
+
+    #[test]
+    fn an_utterance_does_not_begin_with_nothing_and_noises_are_not_described() {
+        let vocabulary = vocabulary();
+        let likely = scores(&[(9, 9.0), (8, 8.0), (10, 7.0), (2, 1.0)]);
+        assert_eq!(Rules::new(&vocabulary, true, 600).choose(&likely).0, 2);
+        assert_eq!(Rules::new(&vocabulary, false, 600).choose(&likely).0, 9);
+        let (token, confidence) = Rules::new(&vocabulary, false, 600).choose(&scores(&[(2, 5.0), (3, 5.0)]));
+        assert!(token == 2 || token == 3);
+        assert!((confidence - 0.5).abs() < 0.01);
+    }
+
+    #[test]
+    fn the_encoder_has_whole_blocks_and_never_too_few() {
+        assert_eq!((frames(300), frames(5_000), frames(60_000)), (192, 320, 1500));
+        assert!(
+            (0..30_000)
+                .step_by(100)
+                .all(|ms| frames(ms) % 64 == 0 || frames(ms) == 1500)
+        );
+    }
+
+    #[test]
+    fn new_words_lie_behind_the_settled_ones() {
+        let settled = Word {
+            text: "It".into(),
+            start_ms: 1_000,
+            end_ms: 1_200,
+            confidence: 0.9,
+            speaker: None,
+        };
+        let request = Request {
+            stream: crate::StreamId(1),
+            utterance: 0,
+            kind: crate::RequestKind::Partial,
+            audio: crate::Audio::from([]),
+            start_ms: 700,
+            prompt: String::new(),
+            settled: vec![settled],
+        };
+        let found = |text: &str| Found {
+            bytes: text.into(),
+            confidence: 0.5,
+        };
+        let words = timed(vec![found(" was"), found(" "), found(" thethe")], &request, 1_400);
+        let times: Vec<_> = words
+            .iter()
+            .map(|word| (word.text.as_str(), word.start_ms, word.end_ms))
+            .collect();
+        assert_eq!(times, [("was", 1_200, 1_500), ("thethe", 1_500, 2_100)]);
+    }
+}

@@ -101,6 +101,18 @@ mod tests {
     }
 
     #[test]
+    fn what_may_become_a_record_goes_before_what_cannot() {
+        let mut queue = Queue::default();
+        queue.push(request(1, 0, RequestKind::Partial), "partial");
+        queue.push(request(2, 0, RequestKind::Pause), "pause");
+        queue.push(request(3, 0, RequestKind::Final), "final");
+        let order: Vec<_> = std::iter::from_fn(|| queue.pop())
+            .map(|(_, answer)| answer)
+            .collect();
+        assert_eq!(order, ["final", "pause", "partial"]);
+    }
+
+    #[test]
     fn a_final_makes_the_streams_own_partial_pointless() {
         let mut queue = Queue::default();
         queue.push(request(1, 0, RequestKind::Partial), "partial");
