@@ -27,8 +27,8 @@ pub use service::ApiKey;
 pub use voice::{
     CHUNK_SAMPLES as VOICE_CHUNK_SAMPLES, Detector, VoiceDetector, VoiceModel, VoiceModelError, VoiceNetwork,
 };
-pub use whisper::{LoadError, PoolLoad, WhisperOptions, WhisperPool};
-pub use word::{Hypothesis, Word};
+pub use whisper::{LoadError, PoolLoad, Queue, WhisperModel, WhisperOptions, WhisperPool, WhisperWorker};
+pub use word::{Hypothesis, Word, is_sentence};
 
 /// The one sample rate of this crate, in hertz.
 pub const SAMPLE_RATE_HZ: u32 = 16_000;

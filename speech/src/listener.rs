@@ -18,11 +18,19 @@ pub type Audio = Arc<[i16]>;
 pub struct ListenerOptions {
     /// Audio kept from before the first voice, so that the first word survives.
     pub pre_roll_ms: u64,
-    /// A pause that ends an utterance.
+    /// A pause that ends an utterance of which nothing is known.
     pub silence_ms: u64,
+    /// A pause that ends an utterance whose last words end a sentence.
+    pub sentence_silence_ms: u64,
+    /// An utterance of this length ends with its sentence, however short the pause.
+    pub sentence_ms: u64,
+    /// A pause that ends an utterance whose last words do not: the speaker is looking for the next one.
+    pub unfinished_silence_ms: u64,
     /// Voice within the last 100 ms that begins an utterance.
     pub onset_ms: u64,
-    /// New voice after which another hypothesis is worth its price.
+    /// Voice after which the first hypothesis is worth its price.
+    pub first_ms: u64,
+    /// New voice after which another one is.
     pub step_ms: u64,
     /// An utterance that gets longer is cut at its quietest place.
     pub longest_ms: u64,
@@ -33,8 +41,12 @@ impl Default for ListenerOptions {
         Self {
             pre_roll_ms: 300,
             silence_ms: 600,
+            sentence_silence_ms: 500,
+            sentence_ms: 2_000,
+            unfinished_silence_ms: 900,
             onset_ms: 60,
-            step_ms: 600,
+            first_ms: 400,
+            step_ms: 640,
             longest_ms: 20_000,
         }
     }
@@ -44,6 +56,11 @@ impl Default for ListenerOptions {
 const ONSET_WINDOW_MS: u64 = 100;
 /// How far back from the end of a too long utterance the quietest place is looked for.
 const CUT_SEARCH_MS: u64 = 6_000;
+/// A pause of this length is a good moment for a hypothesis: a word has just ended, and it may be the last one. So much of a
+/// pause belongs to the utterance before it, so that hypothesis has heard all of it.
+const PAUSE_MS: u64 = 200;
+/// A hypothesis of a long utterance costs more, so the steps grow: this share of its length.
+const STEP_SHARE: u64 = 12;
 
 /// What the listener reports. Times are milliseconds of the track's own audio.
 #[derive(Clone, Debug, PartialEq)]
@@ -63,6 +80,8 @@ pub enum ListenerEvent {
         audio: Audio,
         /// Where it begins.
         start_ms: u64,
+        /// The speaker pauses: these may have been the last words.
+        at_pause: bool,
     },
     /// An utterance is over.
     Finalise {
@@ -110,6 +129,21 @@ struct Open {
     voice_end_ms: u64,
     /// Voice since the last hypothesis was asked for.
     fresh_ms: u64,
+    /// Whether no hypothesis was asked for yet.
+    is_new: bool,
+    /// What is known of the pause that lasts.
+    pause: Pause,
+    /// A sentence ends with so much of the utterance: the end of the pause behind it.
+    sentence_ms: Option<u64>,
+}
+
+/// What the last words before a pause say about it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Pause {
+    /// Nothing yet.
+    Unseen,
+    /// They end a sentence, or they do not.
+    Known { is_sentence: bool },
 }
 
 impl<D: VoiceDetector> Listener<D> {
@@ -209,6 +243,9 @@ impl<D: VoiceDetector> Listener<D> {
             samples,
             voice_end_ms: self.now_ms,
             fresh_ms: voiced_ms,
+            is_new: true,
+            pause: Pause::Unseen,
+            sentence_ms: None,
         });
     }
 
@@ -218,29 +255,103 @@ impl<D: VoiceDetector> Listener<D> {
         if voice {
             open.voice_end_ms = self.now_ms;
             open.fresh_ms += FRAME_MS;
+            open.pause = Pause::Unseen;
         }
         let pause_ms = self.now_ms - open.voice_end_ms;
-        // A short pause is a good moment too: a word has just ended, and it may be the last one.
-        let worth_a_look = open.fresh_ms >= self.options.step_ms || (pause_ms == 200 && open.fresh_ms > 0);
-        if pause_ms >= self.options.silence_ms {
+        let options = &self.options;
+        let longest_pause_ms = match open.pause {
+            Pause::Known { is_sentence: true } => options.sentence_silence_ms,
+            Pause::Known { is_sentence: false } => options.unfinished_silence_ms,
+            Pause::Unseen => options.silence_ms,
+        };
+        let step_ms = if open.is_new {
+            options.first_ms
+        } else {
+            options.step_ms.max((self.now_ms - open.start_ms) / STEP_SHARE)
+        };
+        let at_pause = pause_ms == PAUSE_MS;
+        if let Some(sentence_ms) = open.sentence_ms.take() {
+            self.end_sentence(sentence_ms, events);
+        } else if pause_ms >= longest_pause_ms {
             self.close(events);
-        } else if self.now_ms - open.start_ms >= self.options.longest_ms {
+        } else if self.now_ms - open.start_ms >= options.longest_ms {
             self.cut(events);
-        } else if worth_a_look {
+        } else if at_pause || open.fresh_ms >= step_ms {
             open.fresh_ms = 0;
+            open.is_new = false;
             let audio = Audio::from(open.samples.as_slice());
             events.push(ListenerEvent::Hypothesise {
                 utterance: open.number,
                 audio,
                 start_ms: open.start_ms,
+                at_pause,
             });
         }
+    }
+
+    /// What was asked for at a pause, with so much audio, is recognised: its words end a sentence, or they do not. An
+    /// utterance that is long enough is over with its sentence, whether or not the speaker has gone on meanwhile; returns
+    /// whether it is, so that nobody looks at it again.
+    pub fn pause_heard(&mut self, utterance: u64, audio_ms: u64, is_sentence: bool) -> bool {
+        let Some(open) = self.open.as_mut().filter(|open| open.number == utterance) else {
+            return false;
+        };
+        let heard_ms = (open.samples.len() / SAMPLES_PER_MS) as u64;
+        if is_sentence && (self.options.sentence_ms..=heard_ms).contains(&audio_ms) {
+            open.sentence_ms = Some(audio_ms);
+            return true;
+        }
+        if open.start_ms + audio_ms == open.voice_end_ms + PAUSE_MS {
+            open.pause = Pause::Known { is_sentence };
+        }
+        false
+    }
+
+    /// Ends the utterance with its sentence. What was said since begins the next one.
+    fn end_sentence(&mut self, sentence_ms: u64, events: &mut Vec<ListenerEvent>) {
+        let Some(open) = self.open.take() else { return };
+        let end_ms = (open.start_ms + sentence_ms).saturating_sub(PAUSE_MS);
+        let at = (sentence_ms as usize * SAMPLES_PER_MS).min(open.samples.len());
+        events.push(ListenerEvent::Finalise {
+            utterance: open.number,
+            audio: Audio::from(&open.samples[..at]),
+            start_ms: open.start_ms,
+            end_ms,
+        });
+        // The last half of the pause is heard again: the next word's first sound may be in it.
+        let again_ms = PAUSE_MS / 2;
+        let rest = &open.samples[at.saturating_sub(again_ms as usize * SAMPLES_PER_MS)..];
+        if open.voice_end_ms <= open.start_ms + sentence_ms {
+            self.pre_roll.extend(rest);
+            events.push(ListenerEvent::SpeechEnded {
+                utterance: open.number,
+                at_ms: end_ms,
+            });
+            return;
+        }
+        let start_ms = open.start_ms + sentence_ms - again_ms;
+        let number = self.next_utterance;
+        self.next_utterance += 1;
+        events.push(ListenerEvent::SpeechStarted {
+            utterance: number,
+            at_ms: start_ms,
+        });
+        self.open = Some(Open {
+            number,
+            start_ms,
+            samples: rest.to_vec(),
+            voice_end_ms: open.voice_end_ms,
+            fresh_ms: open.voice_end_ms - start_ms - again_ms,
+            is_new: true,
+            pause: Pause::Unseen,
+            sentence_ms: None,
+        });
     }
 
     fn close(&mut self, events: &mut Vec<ListenerEvent>) {
         let Some(open) = self.open.take() else { return };
         // The pause itself has nothing to recognise; a little of it keeps the last consonant.
-        let keep_ms = (open.voice_end_ms - open.start_ms + 200) as usize;
+        let keep_ms = (open.voice_end_ms - open.start_ms + PAUSE_MS) as usize;
         let end = open.samples.len().min(keep_ms * SAMPLES_PER_MS);
         // What is cut off may be the beginning of the next word.
         self.pre_roll.extend(&open.samples[end..]);
@@ -285,6 +396,9 @@ impl<D: VoiceDetector> Listener<D> {
             samples: tail.to_vec(),
             voice_end_ms: open.voice_end_ms.max(at_ms),
             fresh_ms,
+            is_new: false,
+            pause: Pause::Unseen,
+            sentence_ms: None,
         });
     }
 }

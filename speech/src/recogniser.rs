@@ -9,8 +9,8 @@
 
 use tokio::sync::oneshot;
 
-use crate::Hypothesis;
 use crate::listener::Audio;
+use crate::{Hypothesis, Word};
 
 /// A track, as recognisers tell them apart. No two tracks of a process share one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -21,6 +21,8 @@ pub struct StreamId(pub u64);
 pub enum RequestKind {
     /// The utterance is still growing; a newer request replaces this one.
     Partial,
+    /// The speaker pauses: the same, but if nothing more is said the answer is the record, so it is recognised as carefully.
+    Pause,
     /// The utterance is complete; this is never dropped.
     Final,
 }
@@ -40,6 +42,8 @@ pub struct Request {
     pub start_ms: u64,
     /// What was said just before, and names that may come; empty is fine.
     pub prompt: String,
+    /// The utterance's words that are settled already; a partial goes on behind them.
+    pub settled: Vec<Word>,
 }
 
 /// Why there are no words.

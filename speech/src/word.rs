@@ -55,6 +55,20 @@ impl Hypothesis {
     }
 }
 
+/// With these a speaker goes on, whatever mark the recogniser puts behind them.
+const GOING_ON: [&str; 16] = [
+    "a", "an", "and", "because", "but", "er", "erm", "if", "mm", "my", "or", "so", "the", "uh", "um", "your",
+];
+
+/// Whether the words end a sentence, so that a short pause behind them is the end of what is said.
+pub fn is_sentence(words: &[Word]) -> bool {
+    words.last().is_some_and(|word| {
+        word.text.ends_with(['.', '?', '!'])
+            && !word.text.ends_with("..")
+            && !GOING_ON.contains(&word.normal().as_str())
+    })
+}
+
 /// Words as one line.
 pub(crate) fn line(words: &[Word]) -> String {
     words
@@ -62,4 +76,26 @@ pub(crate) fn line(words: &[Word]) -> String {
         .map(|word| word.text.as_str())
         .collect::<Vec<_>>()
         .join(" ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_sentence_has_its_mark_and_does_not_end_with_and() {
+        let ends = |text: &str| {
+            let word = |text: &str| Word {
+                text: text.to_owned(),
+                start_ms: 0,
+                end_ms: 0,
+                confidence: 1.0,
+                speaker: None,
+            };
+            is_sentence(&text.split_whitespace().map(word).collect::<Vec<_>>())
+        };
+        assert!(ends("How long do we keep them?") && ends("Thirty days."));
+        assert!(!ends("How long do we keep") && !ends("thirty days, and."));
+        assert!(!ends("well...") && !ends("the rooms,") && !ends(""));
+    }
 }

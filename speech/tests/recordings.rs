@@ -35,6 +35,7 @@ fn request(kind: RequestKind, utterance: u64, audio: Audio, start_ms: u64) -> Re
         audio,
         start_ms,
         prompt: String::new(),
+        settled: Vec::new(),
     }
 }
 
@@ -57,13 +58,22 @@ async fn the_opening_of_a_tale_of_two_cities() {
                 utterance,
                 audio,
                 start_ms,
+                at_pause,
             } => {
-                let hypothesis = pool
-                    .submit(request(RequestKind::Partial, utterance, audio, start_ms))
-                    .await
-                    .unwrap()
-                    .unwrap();
-                settled_words = settled_words.max(agreement.update(&hypothesis).committed.len());
+                let kind = if at_pause {
+                    RequestKind::Pause
+                } else {
+                    RequestKind::Partial
+                };
+                let look = Request {
+                    settled: agreement.committed().to_vec(),
+                    ..request(kind, utterance, audio, start_ms)
+                };
+                // A partial that loses its way is no harm: the next one hears more.
+                if let Ok(hypothesis) = pool.submit(look).await.unwrap() {
+                    let settled = agreement.update(&hypothesis).committed.len();
+                    settled_words = settled_words.max(settled);
+                }
             }
             ListenerEvent::Finalise {
                 utterance,

@@ -29,6 +29,10 @@ impl Ear for ListenerEar {
         self.0.flush().into_iter().map(event).collect()
     }
 
+    fn pause_heard(&mut self, utterance: u64, audio_ms: u64, is_sentence: bool) -> bool {
+        self.0.pause_heard(utterance, audio_ms, is_sentence)
+    }
+
     fn heard_ms(&self) -> u64 {
         self.0.now_ms()
     }
@@ -42,10 +46,12 @@ fn event(event: ListenerEvent) -> EarEvent<speech::Audio> {
             utterance,
             audio,
             start_ms,
+            at_pause,
         } => EarEvent::Hypothesise {
             utterance,
             audio,
             start_ms,
+            at_pause,
         },
         ListenerEvent::Finalise {
             utterance,
@@ -74,11 +80,13 @@ pub async fn recognise(
         utterance: request.utterance,
         kind: match request.purpose {
             Purpose::Partial => RequestKind::Partial,
+            Purpose::Pause => RequestKind::Pause,
             Purpose::Final => RequestKind::Final,
         },
         audio: request.audio,
         start_ms: request.start_ms,
         prompt: request.context,
+        settled: request.settled,
     });
     match answer.await {
         Ok(Ok(hypothesis)) => Ok(hypothesis),

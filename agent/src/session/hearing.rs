@@ -9,7 +9,7 @@ use super::core::Session;
 use super::io::Output;
 use super::outbox::Pressure;
 use super::shown::Shown;
-use super::track::{AskedPartial, Ear, EarEvent, Speaker, Track, Utterance, partial};
+use super::track::{AskedPartial, Ear, EarEvent, Look, Speaker, Track, Utterance, partial};
 use super::types::{Segment, Word};
 use super::usage::Kind;
 
@@ -29,6 +29,8 @@ const SAMPLES_PER_MS: u64 = 16;
 pub enum Purpose {
     /// A caption that may be lost or overtaken.
     Partial,
+    /// The same at a pause: the record, if nothing more is said.
+    Pause,
     /// The record.
     Final,
 }
@@ -50,6 +52,8 @@ pub struct Recognise<A> {
     pub start_ms: u64,
     /// What the speaker said just before.
     pub context: String,
+    /// The utterance's words that are settled already.
+    pub settled: Vec<speech::Word>,
 }
 
 /// Why there are no words.
@@ -170,10 +174,17 @@ impl<E: Ear> Session<E> {
                     utterance,
                     audio,
                     start_ms,
+                    at_pause,
                 } => {
                     let start_ms = track.clock.meeting_ms(start_ms);
                     self.open(number, utterance, start_ms);
-                    self.ask_partial(number, utterance, audio, start_ms);
+                    let look = Look {
+                        utterance,
+                        audio,
+                        start_ms,
+                        at_pause,
+                    };
+                    self.ask_partial(number, look);
                 }
                 EarEvent::Finalise {
                     utterance,
@@ -207,7 +218,7 @@ impl<E: Ear> Session<E> {
         }
     }
 
-    fn ask_partial(&mut self, number: u64, utterance: u64, audio: E::Audio, start_ms: u64) {
+    fn ask_partial(&mut self, number: u64, look: Look<E::Audio>) {
         if self.pressure() >= Pressure::NoPartials {
             return;
         }
@@ -216,16 +227,31 @@ impl<E: Ear> Session<E> {
             return;
         };
         if track.partial_asked.is_some() {
-            track.partial_waiting = Some((utterance, audio, start_ms));
+            track.partial_waiting = Some(look);
             return;
         }
+        let Look {
+            utterance,
+            audio,
+            start_ms,
+            at_pause,
+        } = look;
         track.partial_asked = Some(AskedPartial {
             ticket,
             utterance,
             audio: audio.clone(),
+            at_pause,
         });
         let context = track.context(&self.hint, start_ms);
-        let purpose = Purpose::Partial;
+        let purpose = if at_pause {
+            Purpose::Pause
+        } else {
+            Purpose::Partial
+        };
+        let settled = match &track.open {
+            Some(open) if open.number == utterance => open.agreement.committed().to_vec(),
+            _ => Vec::new(),
+        };
         self.out.push(Output::Recognise(Recognise {
             ticket,
             track: number,
@@ -234,6 +260,7 @@ impl<E: Ear> Session<E> {
             audio,
             start_ms,
             context,
+            settled,
         }));
     }
 
@@ -318,10 +345,22 @@ impl<E: Ear> Session<E> {
         let Some((&number, track)) = self.tracks.iter_mut().find(|(_, track)| is_this(track)) else {
             return;
         };
-        let audio = track.partial_asked.take().map(|asked| asked.audio);
+        let (audio, at_pause) = track
+            .partial_asked
+            .take()
+            .map_or((None, false), |asked| (Some(asked.audio), asked.at_pause));
         if let (Ok(hypothesis), Some(open)) = (result, &mut track.open)
             && hypothesis.utterance == open.number
         {
+            let is_sentence = speech::is_sentence(&hypothesis.words);
+            if at_pause
+                && hypothesis.is_whole
+                && track
+                    .ear
+                    .pause_heard(open.number, hypothesis.audio_ms, is_sentence)
+            {
+                track.partial_waiting = None;
+            }
             let update = open.agreement.update(&hypothesis);
             open.words = words_of(&hypothesis.words);
             open.engine = hypothesis.engine;
@@ -331,8 +370,8 @@ impl<E: Ear> Session<E> {
                 self.out.push(Output::Partial(caption));
             }
         }
-        if let Some((utterance, audio, start_ms)) = track.partial_waiting.take() {
-            self.ask_partial(number, utterance, audio, start_ms);
+        if let Some(look) = track.partial_waiting.take() {
+            self.ask_partial(number, look);
         }
     }
 
@@ -478,6 +517,7 @@ impl<E: Ear> Session<E> {
                 audio: request.audio.clone(),
                 start_ms: request.start_ms,
                 context: request.context.clone(),
+                settled: Vec::new(),
             }));
         }
         for ticket in late {

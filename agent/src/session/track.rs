@@ -26,6 +26,8 @@ pub enum EarEvent<A> {
         audio: A,
         /// Where it begins.
         start_ms: u64,
+        /// The speaker pauses: these may have been the last words.
+        at_pause: bool,
     },
     /// An utterance is over.
     Finalise {
@@ -50,6 +52,9 @@ pub trait Ear {
     fn push(&mut self, samples: &[i16]) -> Vec<EarEvent<Self::Audio>>;
     /// The audio is interrupted: what is open is over.
     fn flush(&mut self) -> Vec<EarEvent<Self::Audio>>;
+    /// What was asked for at a pause, with so much audio, is recognised: its words end a sentence, or the speaker will go
+    /// on. Returns whether the utterance is over.
+    fn pause_heard(&mut self, utterance: u64, audio_ms: u64, is_sentence: bool) -> bool;
     /// How much of the track's audio its times count so far.
     fn heard_ms(&self) -> u64;
 }
@@ -86,6 +91,16 @@ pub(super) struct AskedPartial<A> {
     pub(super) ticket: u64,
     pub(super) utterance: u64,
     pub(super) audio: A,
+    pub(super) at_pause: bool,
+}
+
+/// A growing utterance that is to be looked at.
+#[derive(Debug)]
+pub(super) struct Look<A> {
+    pub(super) utterance: u64,
+    pub(super) audio: A,
+    pub(super) start_ms: u64,
+    pub(super) at_pause: bool,
 }
 
 /// A heard track.
@@ -101,7 +116,7 @@ pub(super) struct Track<E: Ear> {
     /// The partial that is being recognised.
     pub(super) partial_asked: Option<AskedPartial<E::Audio>>,
     /// The next one, while the last is being recognised.
-    pub(super) partial_waiting: Option<(u64, E::Audio, u64)>,
+    pub(super) partial_waiting: Option<Look<E::Audio>>,
     /// Audio that was not heard because the outbox was full: from when on.
     pub(super) deaf_since_ms: Option<u64>,
     context: String,

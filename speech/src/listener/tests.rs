@@ -102,6 +102,99 @@ fn a_monologue_is_cut_without_losing_a_sample() {
     }
 }
 
+/// A listener that has heard two seconds, 600 ms of pause and what follows; the look at the pause is answered `answer_ms` later.
+fn after_a_pause(first_ms: u64, is_sentence: bool, answer_ms: u64, then: &[i16]) -> Vec<ListenerEvent> {
+    let mut listener = Listener::new(ListenerOptions::default(), Gate::new());
+    let audio: Vec<i16> = [silence(500), voice(first_ms), silence(300), then.to_vec()].concat();
+    let (mut events, mut answer_at_ms) = (Vec::new(), None);
+    for frame in audio.chunks(FRAME_SAMPLES) {
+        let new = listener.push(frame);
+        for event in &new {
+            if let ListenerEvent::Hypothesise {
+                utterance,
+                audio,
+                at_pause: true,
+                ..
+            } = event
+            {
+                let audio_ms = (audio.len() / SAMPLES_PER_MS) as u64;
+                answer_at_ms.get_or_insert((listener.now_ms() + answer_ms, *utterance, audio_ms));
+            }
+        }
+        events.extend(new);
+        if let Some((_, utterance, audio_ms)) =
+            answer_at_ms.take_if(|(at_ms, ..)| *at_ms <= listener.now_ms())
+        {
+            listener.pause_heard(utterance, audio_ms, is_sentence);
+            answer_at_ms = Some((u64::MAX, 0, 0));
+        }
+    }
+    events.extend(listener.flush());
+    events
+}
+
+/// The sound that was looked at in the first pause.
+fn looked_at(events: &[ListenerEvent]) -> Audio {
+    events
+        .iter()
+        .find_map(|event| match event {
+            ListenerEvent::Hypothesise {
+                audio,
+                at_pause: true,
+                ..
+            } => Some(audio.clone()),
+            _ => None,
+        })
+        .unwrap()
+}
+
+#[test]
+fn a_sentence_ends_the_utterance_although_the_speaker_has_gone_on() {
+    let events = after_a_pause(2500, true, 300, &voice(1500));
+    let finals_are = finals(&events);
+    let [(0, _, first_end_ms, samples), (1, second_start_ms, ..)] = finals_are[..] else {
+        panic!("{finals_are:?}")
+    };
+    assert_eq!(
+        samples,
+        looked_at(&events).len(),
+        "what was looked at is the record"
+    );
+    assert!((3000..=3100).contains(&first_end_ms), "{first_end_ms}");
+    assert!(
+        second_start_ms >= first_end_ms && second_start_ms < 3300,
+        "the next word's first sound is in it: {second_start_ms}"
+    );
+}
+
+#[test]
+fn an_unfinished_sentence_is_waited_for() {
+    let ends_at = |is_sentence| {
+        let mut events = after_a_pause(1000, is_sentence, 100, &silence(900));
+        events.retain(|event| matches!(event, ListenerEvent::SpeechEnded { .. }));
+        events.len()
+    };
+    assert_eq!((ends_at(true), ends_at(false)), (1, 1));
+    let goes_on = [silence(400), voice(800)].concat();
+    assert_eq!(finals(&after_a_pause(1000, true, 100, &goes_on)).len(), 2);
+    assert_eq!(finals(&after_a_pause(1000, false, 100, &goes_on)).len(), 1);
+}
+
+#[test]
+fn an_answer_that_comes_after_the_next_words_does_not_end_a_short_utterance() {
+    let events = after_a_pause(800, true, 400, &voice(1500));
+    assert_eq!(finals(&events).len(), 1, "{:?}", finals(&events));
+}
+
+#[test]
+fn an_answer_about_another_utterance_changes_nothing() {
+    let mut listener = Listener::new(ListenerOptions::default(), Gate::new());
+    listener.push(&voice(3000));
+    assert!(!listener.pause_heard(7, 2500, true));
+    assert!(!listener.pause_heard(0, 60_000, true), "more than was heard");
+    assert_eq!(finals(&listener.push(&voice(500))).len(), 0);
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(24))]
     #[test]

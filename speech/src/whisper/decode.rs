@@ -3,10 +3,11 @@
 use whisper_rs::{FullParams, SamplingStrategy, WhisperContext, WhisperState};
 
 use super::guard;
+use super::look::{Vocabulary, look};
 use crate::{RecogniseError, Request, RequestKind, SAMPLES_PER_MS, Word};
 
 /// The encoder's whole window: 30 s at 50 frames a second.
-const FULL_CONTEXT: i32 = 1500;
+pub(super) const FULL_CONTEXT: i32 = 1500;
 /// Under this much audio Whisper says nothing.
 const SHORTEST_MS: usize = 100;
 /// Whisper hears shorter utterances better with silence behind them.
@@ -18,6 +19,7 @@ const PROMPT_TOKENS: usize = 128;
 pub(super) fn decode(
     context: &WhisperContext,
     state: &mut WhisperState,
+    vocabulary: &Vocabulary,
     request: &Request,
 ) -> Result<Vec<Word>, RecogniseError> {
     if request.audio.len() < SHORTEST_MS * SAMPLES_PER_MS {
@@ -30,6 +32,9 @@ pub(super) fn decode(
         .map(|&sample| f32::from(sample) / 32_768.0)
         .collect();
     samples.resize(samples.len().max(PADDED_MS * SAMPLES_PER_MS), 0.0);
+    if request.kind == RequestKind::Partial {
+        return look(context, state, vocabulary, request, &samples);
+    }
     let prompt = match request.prompt.trim() {
         "" => Vec::new(),
         // A prompt that cannot be tokenised helps nobody; the utterance is recognised without it.
@@ -43,7 +48,7 @@ pub(super) fn decode(
     }
     // A cut context and a prompt are what leads it astray most often. Without them it takes seconds, which a partial has
     // not got; the next one hears more and does better.
-    if request.kind == RequestKind::Partial {
+    if request.kind == RequestKind::Pause {
         return Err(RecogniseError::Astray);
     }
     let once = guard::unroll(run(state, request, &samples, &[], FULL_CONTEXT)?);
@@ -58,7 +63,9 @@ pub(super) fn decode(
 /// The encoder computes no more than the audio needs; measured to cost under three points of word error rate and
 /// to save five sixths of the time.
 fn cut_context(audio_ms: u64) -> i32 {
-    ((audio_ms * 50 / 1000) as i32 + 128).clamp(384, FULL_CONTEXT)
+    // In blocks of 64: what does not fill one costs more than what does.
+    let needed = (audio_ms * 50 / 1000) as i32 + 128;
+    ((needed + 63) / 64 * 64).clamp(384, FULL_CONTEXT)
 }
 
 fn run(

@@ -3,7 +3,11 @@
 mod alignment;
 mod decode;
 mod guard;
+mod look;
+mod model;
 mod pool;
 mod queue;
 
-pub use pool::{LoadError, PoolLoad, WhisperOptions, WhisperPool};
+pub use model::{LoadError, WhisperModel, WhisperWorker};
+pub use pool::{PoolLoad, WhisperOptions, WhisperPool};
+pub use queue::Queue;

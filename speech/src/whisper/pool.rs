@@ -7,10 +7,8 @@ use std::time::Instant;
 
 use parking_lot::{Condvar, Mutex};
 use tokio::sync::oneshot;
-use whisper_rs::{DtwParameters, WhisperContext, WhisperContextParameters, WhisperError};
 
-use super::alignment;
-use super::decode::decode;
+use super::model::{LoadError, WhisperModel};
 use super::queue::Queue;
 use crate::{Hypothesis, Recognised, Recogniser, RecogniserLoad, Request, RequestKind, SAMPLES_PER_MS};
 
@@ -27,26 +25,6 @@ impl Default for WhisperOptions {
             workers: std::thread::available_parallelism().map_or(2, |cores| cores.get().min(64)),
         }
     }
-}
-
-/// Why a pool could not be made.
-#[derive(Debug, thiserror::Error)]
-pub enum LoadError {
-    /// There is no usable model at the path.
-    #[error("{path} is not a ggml Whisper model")]
-    Model {
-        /// Where it was looked for.
-        path: String,
-        /// What Whisper says.
-        #[source]
-        source: whisper_rs::WhisperError,
-    },
-    /// The number of workers is outside its limit.
-    #[error("workers must be 1 to 64")]
-    Workers,
-    /// The system gives no more threads.
-    #[error("no thread for a worker")]
-    Thread(#[from] std::io::Error),
 }
 
 /// How busy the pool is.
@@ -115,31 +93,12 @@ impl WhisperPool {
         if !(1..=64).contains(&options.workers) {
             return Err(LoadError::Workers);
         }
-        whisper_rs::install_logging_hooks();
-        let failed = |source| LoadError::Model {
-            path: path.display().to_string(),
-            source,
-        };
-        let mut parameters = WhisperContextParameters::default();
-        let unreadable = |_| failed(WhisperError::InitError);
-        // The fast kind of attention does not give out its weights, by which words are timed.
-        parameters
-            .use_gpu(false)
-            .flash_attn(false)
-            .dtw_parameters(DtwParameters {
-                mode: alignment::mode_of(path).map_err(unreadable)?,
-                ..DtwParameters::default()
-            });
-        let context = Arc::new(WhisperContext::new_with_params(path, parameters).map_err(failed)?);
-        let name = path
-            .file_stem()
-            .map(|stem| stem.to_string_lossy().into_owned())
-            .unwrap_or_default();
-        let engine: Arc<str> = format!("whisper:{name}").into();
+        let model = WhisperModel::load(path)?;
+        let engine = model.engine();
         let shared = Arc::new(Shared::default());
         for number in 0..options.workers {
-            let mut state = context.create_state().map_err(failed)?;
-            let (shared, context, engine) = (shared.clone(), context.clone(), engine.clone());
+            let mut worker = model.worker()?;
+            let shared = shared.clone();
             std::thread::Builder::new()
                 .name(format!("whisper-{number}"))
                 .spawn(move || {
@@ -150,7 +109,7 @@ impl WhisperPool {
                         }
                         shared.busy.fetch_add(1, Ordering::Relaxed);
                         let begun = Instant::now();
-                        let words = decode(&context, &mut state, &request);
+                        let hypothesis = worker.recognise(&request);
                         let compute_ms = begun.elapsed().as_millis() as u64;
                         let audio_ms = (request.audio.len() / SAMPLES_PER_MS) as u64;
                         shared.busy.fetch_sub(1, Ordering::Relaxed);
@@ -158,15 +117,10 @@ impl WhisperPool {
                         if request.kind == RequestKind::Final {
                             shared.final_audio_ms.fetch_add(audio_ms, Ordering::Relaxed);
                         }
-                        let hypothesis = words.map(|words| Hypothesis {
-                            utterance: request.utterance,
-                            words,
-                            engine: engine.to_string(),
-                            audio_ms,
-                            is_whole: true,
+                        let _ = answer.send(hypothesis.map(|hypothesis| Hypothesis {
                             compute_ms,
-                        });
-                        let _ = answer.send(hypothesis);
+                            ..hypothesis
+                        }));
                     }
                 })?;
         }

@@ -1,4 +1,4 @@
-//! What waits for a worker: finals before partials, of each stream only the newest partial. Sans-IO.
+//! What waits for a worker: finals first, then what may become one, then partials; of each stream only the newest. Sans-IO.
 
 use std::collections::VecDeque;
 
@@ -9,7 +9,7 @@ pub(super) const FINALS_LIMIT: usize = 256;
 
 /// Requests with something that waits for their answer.
 #[derive(Debug)]
-pub(super) struct Queue<T> {
+pub struct Queue<T> {
     finals: VecDeque<(Request, T)>,
     /// At most one of each stream, in the order of the streams' turns.
     partials: VecDeque<(Request, T)>,
@@ -26,7 +26,7 @@ impl<T> Default for Queue<T> {
 
 impl<T> Queue<T> {
     /// Takes a request in. What comes back is refused and has to be told so.
-    pub(super) fn push(&mut self, request: Request, answer: T) -> Option<(T, RecogniseError)> {
+    pub fn push(&mut self, request: Request, answer: T) -> Option<(T, RecogniseError)> {
         let same = |(waiting, _): &(Request, T)| waiting.stream == request.stream;
         let stale = self.partials.iter().position(same);
         match request.kind {
@@ -38,7 +38,7 @@ impl<T> Queue<T> {
                 self.finals.push_back((request, answer));
                 overtaken.map(|(_, answer)| (answer, RecogniseError::Overtaken))
             }
-            RequestKind::Partial => match stale {
+            RequestKind::Partial | RequestKind::Pause => match stale {
                 // The newer one keeps the older one's turn: a stream that speaks fast does not starve itself.
                 Some(index) => {
                     let (_, overtaken) = std::mem::replace(&mut self.partials[index], (request, answer));
@@ -53,12 +53,16 @@ impl<T> Queue<T> {
     }
 
     /// The next request to work on.
-    pub(super) fn pop(&mut self) -> Option<(Request, T)> {
-        self.finals.pop_front().or_else(|| self.partials.pop_front())
+    pub fn pop(&mut self) -> Option<(Request, T)> {
+        self.finals.pop_front().or_else(|| {
+            let pause = |(waiting, _): &(Request, T)| waiting.kind == RequestKind::Pause;
+            let first = self.partials.iter().position(pause).unwrap_or(0);
+            self.partials.remove(first)
+        })
     }
 
     /// Waiting finals and partials.
-    pub(super) fn len(&self) -> (usize, usize) {
+    pub fn len(&self) -> (usize, usize) {
         (self.finals.len(), self.partials.len())
     }
 }
@@ -76,6 +80,7 @@ mod tests {
             audio: Audio::from([]),
             start_ms: 0,
             prompt: String::new(),
+            settled: Vec::new(),
         }
     }
 
@@ -93,6 +98,18 @@ mod tests {
             .map(|(_, answer)| answer)
             .collect();
         assert_eq!(order, ["d", "c", "b"]);
+    }
+
+    #[test]
+    fn what_may_become_a_record_goes_before_what_cannot() {
+        let mut queue = Queue::default();
+        queue.push(request(1, 0, RequestKind::Partial), "partial");
+        queue.push(request(2, 0, RequestKind::Pause), "pause");
+        queue.push(request(3, 0, RequestKind::Final), "final");
+        let order: Vec<_> = std::iter::from_fn(|| queue.pop())
+            .map(|(_, answer)| answer)
+            .collect();
+        assert_eq!(order, ["final", "pause", "partial"]);
     }
 
     #[test]

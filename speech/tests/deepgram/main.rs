@@ -56,6 +56,7 @@ fn request(kind: RequestKind, utterance: u64, recording: &[i16], from_ms: usize,
         audio: Audio::from(&recording[from_ms * 16..to_ms * 16]),
         start_ms: from_ms as u64,
         prompt: String::new(),
+        settled: Vec::new(),
     }
 }
 
@@ -307,6 +308,7 @@ async fn the_words_of_a_recording_arrive_where_they_are_spoken() {
             audio: audio.clone(),
             start_ms: *start_ms,
             prompt: String::new(),
+            settled: Vec::new(),
         };
         let heard = pool.submit(last).await.unwrap().unwrap();
         spoken.extend(heard.words.into_iter().map(|word| Spoken {
@@ -326,6 +328,7 @@ async fn the_words_of_a_recording_arrive_where_they_are_spoken() {
                 utterance,
                 audio,
                 start_ms,
+                ..
             } => (RequestKind::Partial, utterance, audio, start_ms),
             ListenerEvent::Finalise {
                 utterance,
@@ -345,6 +348,7 @@ async fn the_words_of_a_recording_arrive_where_they_are_spoken() {
             audio,
             start_ms,
             prompt: String::new(),
+            settled: Vec::new(),
         };
         let hypothesis = deepgram.submit(request).await.unwrap().unwrap();
         if kind == RequestKind::Final {

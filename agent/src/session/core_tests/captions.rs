@@ -79,7 +79,7 @@ fn a_partial_that_heard_the_whole_utterance_is_its_final() {
     // It is there before the pause is over: no second recognition, no wait.
     let mut meeting = Meeting::with_track(1);
     meeting.settle();
-    let partial = one_request(&meeting.pause(1), Purpose::Partial);
+    let partial = one_request(&meeting.pause(1), Purpose::Pause);
     meeting.recognise(&partial, "All of it.");
     let outputs = meeting.hear(1, false);
     assert!(requests(&outputs, Purpose::Final).is_empty());
@@ -88,7 +88,7 @@ fn a_partial_that_heard_the_whole_utterance_is_its_final() {
     );
 
     // It is still on its way: it is waited for.
-    let partial = one_request(&meeting.pause(1), Purpose::Partial);
+    let partial = one_request(&meeting.pause(1), Purpose::Pause);
     assert!(requests(&meeting.hear(1, false), Purpose::Final).is_empty());
     let before = meeting.session.finals_unstored();
     meeting.recognise(&partial, "All of it again.");
@@ -100,7 +100,7 @@ fn a_partial_that_does_not_come_is_not_waited_for_long() {
     for overtaken in [false, true] {
         let mut meeting = Meeting::with_track(1);
         meeting.settle();
-        let partial = one_request(&meeting.pause(1), Purpose::Partial);
+        let partial = one_request(&meeting.pause(1), Purpose::Pause);
         meeting.hear(1, false);
         let outputs = if overtaken {
             meeting.feed(Input::Recognised {
@@ -121,7 +121,7 @@ fn a_partial_whose_words_are_still_on_their_way_is_no_final() {
     for is_early in [true, false] {
         let mut meeting = Meeting::with_track(1);
         meeting.settle();
-        let partial = one_request(&meeting.pause(1), Purpose::Partial);
+        let partial = one_request(&meeting.pause(1), Purpose::Pause);
         let mut heard = meeting.words(partial.utterance, "Most", partial.start_ms);
         heard.is_whole = false;
         let heard = Input::Recognised {

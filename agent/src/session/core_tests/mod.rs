@@ -50,8 +50,13 @@ impl Ear for ScriptEar {
             utterance: self.utterance,
             audio,
             start_ms,
+            at_pause: samples[0] == PAUSE,
         });
         events
+    }
+
+    fn pause_heard(&mut self, _: u64, _: u64, _: bool) -> bool {
+        false
     }
 
     fn flush(&mut self) -> Vec<EarEvent<Sound>> {

@@ -159,6 +159,7 @@ impl World {
             audio: audio.into(),
             start_ms: from_ms as u64,
             prompt: String::new(),
+            settled: Vec::new(),
         };
         self.feed(Input::Request(self.tickets, request));
         self.tickets
