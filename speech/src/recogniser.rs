@@ -2,7 +2,7 @@
 //!
 //! | engine | words come from | tells voices apart | partials |
 //! |---|---|---|---|
-//! | [`WhisperPool`](crate::WhisperPool) | this process | no | the utterance so far is recognised anew |
+//! | [`WhisperPool`](crate::WhisperPool) | this process | no | behind the settled words, the utterance is recognised anew |
 //! | [`Deepgram`](crate::deepgram::Deepgram) | a service | if asked to | the words that are there already |
 
 use tokio::sync::oneshot;
