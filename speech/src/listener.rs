@@ -1,8 +1,8 @@
 //! Cuts utterances out of one track's audio. Sans-IO: time is the audio itself, so the same samples give the same
 //! events at any speed.
 //!
-//! An utterance begins a little before the first voice (pre-roll), ends after a pause, and is cut at its quietest place
-//! when it grows too long. No sample of detected speech is outside an utterance.
+//! An utterance begins a little before the first voice (pre-roll), ends with a sentence and a short pause, or after a longer
+//! pause, and is cut at its quietest place when it grows too long. No sample of detected speech is outside an utterance.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -20,10 +20,12 @@ pub struct ListenerOptions {
     pub pre_roll_ms: u64,
     /// A pause that ends an utterance of which nothing is known.
     pub silence_ms: u64,
-    /// A pause that ends an utterance whose last words end a sentence.
+    /// A pause that ends a short utterance whose last words end a sentence.
     pub sentence_silence_ms: u64,
-    /// An utterance of this length ends with its sentence, however short the pause.
+    /// An utterance of this length ends with its sentence
     pub sentence_ms: u64,
+    /// behind which there is a pause of this, even if the speaker has gone on before that is known.
+    pub sentence_pause_ms: u64,
     /// A pause that ends an utterance whose last words do not: the speaker is looking for the next one.
     pub unfinished_silence_ms: u64,
     /// Voice within the last 100 ms that begins an utterance.
@@ -43,6 +45,7 @@ impl Default for ListenerOptions {
             silence_ms: 600,
             sentence_silence_ms: 500,
             sentence_ms: 2_000,
+            sentence_pause_ms: 320,
             unfinished_silence_ms: 900,
             onset_ms: 60,
             first_ms: 400,
@@ -133,6 +136,8 @@ struct Open {
     is_new: bool,
     /// What is known of the pause that lasts.
     pause: Pause,
+    /// The last pause that was looked at and is over: its beginning and its end.
+    last_pause: (u64, u64),
     /// A sentence ends with so much of the utterance: the end of the pause behind it.
     sentence_ms: Option<u64>,
 }
@@ -245,6 +250,7 @@ impl<D: VoiceDetector> Listener<D> {
             fresh_ms: voiced_ms,
             is_new: true,
             pause: Pause::Unseen,
+            last_pause: (0, 0),
             sentence_ms: None,
         });
     }
@@ -253,6 +259,9 @@ impl<D: VoiceDetector> Listener<D> {
         let Some(open) = &mut self.open else { return };
         open.samples.extend_from_slice(frame);
         if voice {
+            if self.now_ms - open.voice_end_ms > PAUSE_MS {
+                open.last_pause = (open.voice_end_ms, self.now_ms);
+            }
             open.voice_end_ms = self.now_ms;
             open.fresh_ms += FRAME_MS;
             open.pause = Pause::Unseen;
@@ -260,6 +269,9 @@ impl<D: VoiceDetector> Listener<D> {
         let pause_ms = self.now_ms - open.voice_end_ms;
         let options = &self.options;
         let longest_pause_ms = match open.pause {
+            Pause::Known { is_sentence: true } if self.now_ms - open.start_ms >= options.sentence_ms => {
+                options.sentence_pause_ms
+            }
             Pause::Known { is_sentence: true } => options.sentence_silence_ms,
             Pause::Known { is_sentence: false } => options.unfinished_silence_ms,
             Pause::Unseen => options.silence_ms,
@@ -290,21 +302,26 @@ impl<D: VoiceDetector> Listener<D> {
     }
 
     /// What was asked for at a pause, with so much audio, is recognised: its words end a sentence, or they do not. An
-    /// utterance that is long enough is over with its sentence, whether or not the speaker has gone on meanwhile; returns
-    /// whether it is, so that nobody looks at it again.
+    /// utterance that is long enough is over with its sentence even if the speaker has gone on meanwhile; then it returns
+    /// true, so that nobody looks at it again.
     pub fn pause_heard(&mut self, utterance: u64, audio_ms: u64, is_sentence: bool) -> bool {
         let Some(open) = self.open.as_mut().filter(|open| open.number == utterance) else {
             return false;
         };
-        let heard_ms = (open.samples.len() / SAMPLES_PER_MS) as u64;
-        if is_sentence && (self.options.sentence_ms..=heard_ms).contains(&audio_ms) {
-            open.sentence_ms = Some(audio_ms);
-            return true;
-        }
-        if open.start_ms + audio_ms == open.voice_end_ms + PAUSE_MS {
+        let pause_from_ms = (open.start_ms + audio_ms).saturating_sub(PAUSE_MS);
+        if pause_from_ms == open.voice_end_ms {
             open.pause = Pause::Known { is_sentence };
+            return false;
         }
-        false
+        let (from_ms, to_ms) = open.last_pause;
+        let is_over = is_sentence
+            && audio_ms >= self.options.sentence_ms
+            && from_ms == pause_from_ms
+            && to_ms - from_ms >= self.options.sentence_pause_ms;
+        if is_over {
+            open.sentence_ms = Some(audio_ms);
+        }
+        is_over
     }
 
     /// Ends the utterance with its sentence. What was said since begins the next one.
@@ -321,14 +338,6 @@ impl<D: VoiceDetector> Listener<D> {
         // The last half of the pause is heard again: the next word's first sound may be in it.
         let again_ms = PAUSE_MS / 2;
         let rest = &open.samples[at.saturating_sub(again_ms as usize * SAMPLES_PER_MS)..];
-        if open.voice_end_ms <= open.start_ms + sentence_ms {
-            self.pre_roll.extend(rest);
-            events.push(ListenerEvent::SpeechEnded {
-                utterance: open.number,
-                at_ms: end_ms,
-            });
-            return;
-        }
         let start_ms = open.start_ms + sentence_ms - again_ms;
         let number = self.next_utterance;
         self.next_utterance += 1;
@@ -344,6 +353,7 @@ impl<D: VoiceDetector> Listener<D> {
             fresh_ms: open.voice_end_ms - start_ms - again_ms,
             is_new: true,
             pause: Pause::Unseen,
+            last_pause: (0, 0),
             sentence_ms: None,
         });
     }
@@ -398,6 +408,7 @@ impl<D: VoiceDetector> Listener<D> {
             fresh_ms,
             is_new: false,
             pause: Pause::Unseen,
+            last_pause: (0, 0),
             sentence_ms: None,
         });
     }

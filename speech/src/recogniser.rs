@@ -2,7 +2,7 @@
 //!
 //! | engine | words come from | tells voices apart | partials |
 //! |---|---|---|---|
-//! | [`WhisperPool`](crate::WhisperPool) | this process | no | the utterance so far is recognised anew |
+//! | [`WhisperPool`](crate::WhisperPool) | this process | no | behind the settled words, the utterance is recognised anew |
 //! | [`Deepgram`](crate::deepgram::Deepgram) | a service | if asked to | the words that are there already |
 //! | [`OpenAi`](crate::openai::OpenAi) | a service, or a server of one's own | no | none, unless they are said to cost nothing |
 //! | [`Chain`](crate::Chain) | the first of several that has them | as these do | the first of several that gives them |

@@ -102,10 +102,10 @@ fn a_monologue_is_cut_without_losing_a_sample() {
     }
 }
 
-/// A listener that has heard two seconds, 600 ms of pause and what follows; the look at the pause is answered `answer_ms` later.
+/// A listener that hears some voice, a pause of 450 ms and what follows; the look at the pause is answered `answer_ms` later.
 fn after_a_pause(first_ms: u64, is_sentence: bool, answer_ms: u64, then: &[i16]) -> Vec<ListenerEvent> {
     let mut listener = Listener::new(ListenerOptions::default(), Gate::new());
-    let audio: Vec<i16> = [silence(500), voice(first_ms), silence(300), then.to_vec()].concat();
+    let audio: Vec<i16> = [silence(500), voice(first_ms), silence(450), then.to_vec()].concat();
     let (mut events, mut answer_at_ms) = (Vec::new(), None);
     for frame in audio.chunks(FRAME_SAMPLES) {
         let new = listener.push(frame);

@@ -1,6 +1,12 @@
 //! Words that Whisper says without having heard them: loops, and phrases it learned from subtitles of silence.
 
+use std::io::Write as _;
+
+use flate2::Compression;
+use flate2::write::ZlibEncoder;
+
 use crate::Word;
+use crate::word::line;
 
 /// Phrases that Whisper makes out of noise. Real speakers say some of them too, so they are dropped only when Whisper
 /// itself was unsure.
@@ -27,9 +33,30 @@ const SPARE_WORDS: usize = 2;
 /// The attention is known in steps of this.
 const STEP_MS: u64 = 20;
 
+/// Text that zlib makes smaller than this share of it says the same over and over (the measure of Whisper's authors; for
+/// what is shorter it means nothing).
+const COMPRESSION_RATIO_LIMIT: f64 = 2.4;
+const COMPRESSION_FROM_BYTES: usize = 100;
+
 /// Whether the words repeat themselves as a decoder does that has lost its way: the same one to eight words at least
-/// four times in a row, at least eight times for a single word.
+/// four times in a row, at least eight times for a single word; or so much of them that they compress too well.
 pub(super) fn is_loop(words: &[Word]) -> bool {
+    repeats(words) || compression_ratio(&line(words)) > COMPRESSION_RATIO_LIMIT
+}
+
+/// Bytes of the text by bytes of it compressed; 1 where it is too short, or cannot be compressed.
+fn compression_ratio(text: &str) -> f64 {
+    if text.len() < COMPRESSION_FROM_BYTES {
+        return 1.0;
+    }
+    let mut encoder = ZlibEncoder::new(Vec::new(), Compression::default());
+    match encoder.write_all(text.as_bytes()).and_then(|()| encoder.finish()) {
+        Ok(compressed) => text.len() as f64 / compressed.len() as f64,
+        Err(_) => 1.0,
+    }
+}
+
+fn repeats(words: &[Word]) -> bool {
     let normal: Vec<String> = words.iter().map(Word::normal).collect();
     (1..=8usize).any(|length| {
         let needed = if length == 1 { 8 } else { 4 };
@@ -130,6 +157,19 @@ mod tests {
             0.9
         )));
         assert!(!is_loop(&words("no no no no that is not what I said", 0.9)));
+    }
+
+    #[test]
+    fn a_text_that_compresses_too_well_is_a_loop() {
+        // No phrase follows itself four times, but there is nothing new in it.
+        let wandering = "we will see what we can do and then we will see what they can do and ".repeat(3);
+        assert!(!repeats(&words(&wandering, 0.9)) && is_loop(&words(&wandering, 0.9)));
+        let novel = include_str!("../../../runner/texts/two_cities.txt");
+        let ratio = compression_ratio(novel);
+        assert!(
+            ratio < COMPRESSION_RATIO_LIMIT,
+            "{ratio}: repeats itself as people do"
+        );
     }
 
     #[test]

@@ -131,11 +131,11 @@ fn search(
     // The scores of a batch's first token are the ones that can be read: the last one goes alone.
     state.decode(before, 0, 1)?;
     state.decode(&[last], before.len(), 1)?;
-    let mut past = tokens.len();
     let mut rules = Rules::new(vocabulary, settled.is_empty(), audio_ms);
     let mut found: Vec<Found> = Vec::new();
     let limit = audio_ms as usize * TOKENS_PER_SECOND / 1000 + SPARE_TOKENS;
-    for _ in 0..limit.saturating_sub(settled.len()).max(SPARE_TOKENS) {
+    let fresh = limit.saturating_sub(settled.len()).max(SPARE_TOKENS);
+    for past in (tokens.len()..).take(fresh) {
         let (token, confidence) = rules.choose(state.get_logits()?);
         if token == vocabulary.end || rules.is_over(token) {
             break;
@@ -154,7 +154,6 @@ fn search(
             }
         }
         state.decode(&[token as i32], past, 1)?;
-        past += 1;
     }
     Ok(found)
 }
