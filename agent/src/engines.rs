@@ -1,6 +1,6 @@
 //! The recognisers of the process, and the chain of them that a room asks for.
 //!
-//! Whisper and the transcription endpoint are shared by all rooms. Deepgram is asked with the room's own terms, so each
+//! Whisper, the transcription endpoint and the realtime service are shared by all rooms. Deepgram is asked with the room's own terms, so each
 //! room has a client of its own. A room that asks for what the operator has not configured gets the rest of its list, or
 //! Whisper when nothing is left: a meeting without words helps nobody, and the room's events say what is missing.
 
@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use speech::deepgram::{Deepgram, DeepgramError, DeepgramOptions};
 use speech::openai::{OpenAi, OpenAiError, OpenAiOptions};
+use speech::realtime::{Realtime, RealtimeError, RealtimeOptions};
 use speech::{Chain, ChainLimits, ChainNotice, Recogniser, RecogniserLoad};
 
 /// A recognition service is configured in a way that cannot work.
@@ -19,6 +20,9 @@ pub enum EnginesError {
     /// The transcription endpoint.
     #[error("RAPPORTEUR_TRANSCRIPTION_URL, RAPPORTEUR_TRANSCRIPTION_KEY")]
     OpenAi(#[from] OpenAiError),
+    /// The realtime service.
+    #[error("RAPPORTEUR_REALTIME_URL, RAPPORTEUR_REALTIME_KEY")]
+    Realtime(#[from] RealtimeError),
 }
 
 /// What rooms can be given.
@@ -26,6 +30,7 @@ pub enum EnginesError {
 pub struct Engines {
     whisper: Arc<dyn Recogniser>,
     openai: Option<Arc<dyn Recogniser>>,
+    realtime: Option<Arc<dyn Recogniser>>,
     deepgram: Option<DeepgramOptions>,
 }
 
@@ -49,15 +54,18 @@ impl Engines {
     pub fn new(
         whisper: Arc<dyn Recogniser>,
         openai: Option<OpenAiOptions>,
+        realtime: Option<RealtimeOptions>,
         deepgram: Option<DeepgramOptions>,
     ) -> Result<Self, EnginesError> {
         if let Some(options) = &deepgram {
             Deepgram::new(options.clone())?;
         }
         let openai = openai.map(OpenAi::new).transpose()?;
+        let realtime = realtime.map(Realtime::new).transpose()?;
         Ok(Self {
             whisper,
             openai: openai.map(|openai| Arc::new(openai) as Arc<dyn Recogniser>),
+            realtime: realtime.map(|realtime| Arc::new(realtime) as Arc<dyn Recogniser>),
             deepgram,
         })
     }
@@ -98,6 +106,7 @@ impl Engines {
         match name {
             "whisper" => Some(self.whisper.clone()),
             "openai" => self.openai.clone(),
+            "openai_realtime" => self.realtime.clone(),
             "deepgram" => {
                 let mut options = self.deepgram.clone()?;
                 // Older models refuse terms.
@@ -150,19 +159,24 @@ mod tests {
     async fn a_room_gets_what_it_asks_for_in_its_order() {
         let openai = OpenAiOptions::new(ApiKey::new("k"));
         let deepgram = DeepgramOptions::new(ApiKey::new("k"));
-        let engines = Engines::new(Arc::new(Played), Some(openai), Some(deepgram)).unwrap();
+        let realtime = RealtimeOptions::new(ApiKey::new("k"));
+        let engines = Engines::new(Arc::new(Played), Some(openai), Some(realtime), Some(deepgram)).unwrap();
         let all = "deepgram:nova-3, whisper:played, openai:whisper-1";
         assert_eq!(
             chosen(&engines, &["deepgram", "whisper", "openai"]),
             (all.to_owned(), vec![])
         );
         assert_eq!(chosen(&engines, &["openai"]).0, "openai:whisper-1");
+        assert_eq!(
+            chosen(&engines, &["openai_realtime"]).0,
+            "openai-realtime:gpt-live-transcribe"
+        );
         assert_eq!(engines.load().waiting_finals, 3);
     }
 
     #[tokio::test]
     async fn what_is_not_configured_is_passed_over_and_said() {
-        let engines = Engines::new(Arc::new(Played), None, None).unwrap();
+        let engines = Engines::new(Arc::new(Played), None, None, None).unwrap();
         let (engine, missing) = chosen(&engines, &["openai", "whisper", "deepgram"]);
         assert_eq!(engine, "whisper:played");
         assert_eq!(missing, ["openai", "deepgram"]);
@@ -177,10 +191,10 @@ mod tests {
     async fn a_service_that_cannot_work_is_refused_at_the_start() {
         let mut openai = OpenAiOptions::new(ApiKey::new("k"));
         openai.base_url = "ftp://x".to_owned();
-        let error = Engines::new(Arc::new(Played), Some(openai), None).unwrap_err();
+        let error = Engines::new(Arc::new(Played), Some(openai), None, None).unwrap_err();
         assert!(error.to_string().contains("RAPPORTEUR_TRANSCRIPTION_URL"));
         let deepgram = DeepgramOptions::new(ApiKey::new("a b"));
-        let error = Engines::new(Arc::new(Played), None, Some(deepgram)).unwrap_err();
+        let error = Engines::new(Arc::new(Played), None, None, Some(deepgram)).unwrap_err();
         assert!(error.to_string().contains("DEEPGRAM_API_KEY"));
     }
 }

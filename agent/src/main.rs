@@ -65,6 +65,7 @@ async fn main() -> Result<()> {
     let engines = Engines::new(
         Arc::new(recogniser),
         config.engines.openai(),
+        config.engines.realtime(),
         config.engines.deepgram(),
     )?;
     let instance = uuid::Uuid::new_v4().to_string();

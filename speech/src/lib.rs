@@ -1,7 +1,7 @@
 //! Audio in, words with times out. Knows no room and no database.
 //!
 //! The way of a sample: [`Listener`] (one a track, sans-IO) cuts utterances out of 16 kHz mono audio; a [`Recogniser`]
-//! ([`WhisperPool`] in this process, [`deepgram`] and [`openai`] as services, several of them as a [`Chain`]) says the
+//! ([`WhisperPool`] in this process, [`deepgram`], [`openai`] and [`realtime`] as services, several of them as a [`Chain`]) says the
 //! words of an utterance while it grows and once more when it is complete;
 //! [`Agreement`] (one an utterance, sans-IO) says which words of the growing text are settled.
 
@@ -10,6 +10,7 @@ mod chain;
 pub mod deepgram;
 mod listener;
 pub mod openai;
+pub mod realtime;
 mod recogniser;
 mod service;
 mod voice;

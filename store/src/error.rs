@@ -154,9 +154,10 @@ fn limit_of(constraint: &str) -> Option<(&'static str, &'static str)> {
         "organisations_instructions_check" | "rooms_instructions_check" => {
             ("instructions", "at most 8000 characters")
         }
-        "organisations_recognisers_check" | "rooms_recognisers_check" => {
-            ("recognisers", "1 to 3 of deepgram, openai, whisper")
-        }
+        "organisations_recognisers_check" | "rooms_recognisers_check" => (
+            "recognisers",
+            "1 to 4 of deepgram, openai, openai_realtime, whisper",
+        ),
         "rooms_title_check" => ("title", "1 to 200 characters"),
         "rooms_capacity_check" => ("capacity", "2 to 500 participants"),
         "rooms_ends_after_start_check" => ("ends_at", "after starts_at"),

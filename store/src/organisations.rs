@@ -16,7 +16,8 @@ pub struct Organisation {
     pub assistant_name: String,
     /// Standing instructions for the assistant, at most 8000 characters.
     pub instructions: String,
-    /// The recognisers of its rooms, the preferred one first: 1 to 3 of `deepgram`, `openai`, `whisper`.
+    /// The recognisers of its rooms, the preferred one first: 1 to 4 of `deepgram`,
+    /// `openai`, `openai_realtime`, `whisper`.
     pub recognisers: Vec<String>,
     /// When it was made.
     pub created_at: DateTime<Utc>,

@@ -77,7 +77,7 @@ pub struct NewRoom {
     pub capacity: i32,
     /// At most 8000 characters.
     pub instructions: String,
-    /// 1 to 3 of `deepgram`, `openai`, `whisper`; `None`: those of the organisation.
+    /// 1 to 4 of `deepgram`, `openai`, `openai_realtime`, `whisper`; `None`: those of the organisation.
     pub recognisers: Option<Vec<String>>,
 }
 

@@ -42,7 +42,7 @@ async fn of_organisations_and_rooms() {
         ("recognisers", with(|new| new.recognisers = vec!["siri".into()])),
         (
             "recognisers",
-            with(|new| new.recognisers = vec!["whisper".into(); 4]),
+            with(|new| new.recognisers = vec!["whisper".into(); 5]),
         ),
     ] {
         assert_eq!(field(store.create_organisation(&new).await), expected);

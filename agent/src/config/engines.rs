@@ -5,6 +5,7 @@ use clap::builder::FalseyValueParser;
 use speech::ApiKey;
 use speech::deepgram::DeepgramOptions;
 use speech::openai::OpenAiOptions;
+use speech::realtime::RealtimeOptions;
 
 /// The settings of recognition services.
 #[derive(Args, Clone)]
@@ -53,6 +54,28 @@ pub struct EngineOptions {
     /// Whether growing utterances are sent to the endpoint too. Each is a whole request: for a server that bills nothing.
     #[arg(long, env = "RAPPORTEUR_TRANSCRIPTION_PARTIALS", value_parser = FalseyValueParser::new())]
     pub transcription_partials: bool,
+    /// The model of OpenAI's realtime transcription, as gpt-live-transcribe; with one, rooms may use the recogniser
+    /// `openai_realtime`.
+    #[arg(long, env = "RAPPORTEUR_REALTIME_MODEL", default_value = "")]
+    pub realtime_model: String,
+    /// The realtime service's address.
+    #[arg(
+        long,
+        env = "RAPPORTEUR_REALTIME_URL",
+        default_value = "wss://api.openai.com/v1"
+    )]
+    pub realtime_url: String,
+    /// The realtime service's key.
+    #[arg(
+        long,
+        env = "RAPPORTEUR_REALTIME_KEY",
+        default_value = "",
+        hide_env_values = true
+    )]
+    pub realtime_key: String,
+    /// What is spoken, for the realtime service: an ISO 639-1 code; empty: it finds out by itself.
+    #[arg(long, env = "RAPPORTEUR_REALTIME_LANGUAGE", default_value = "")]
+    pub realtime_language: String,
 }
 
 impl EngineOptions {
@@ -64,6 +87,16 @@ impl EngineOptions {
             language: self.deepgram_language.clone(),
             diarize: self.deepgram_diarize,
             ..DeepgramOptions::new(ApiKey::new(&self.deepgram_api_key))
+        })
+    }
+
+    /// How the realtime service is asked, if there is a model.
+    pub fn realtime(&self) -> Option<RealtimeOptions> {
+        (!self.realtime_model.is_empty()).then(|| RealtimeOptions {
+            base_url: self.realtime_url.clone(),
+            model: self.realtime_model.clone(),
+            language: Some(self.realtime_language.clone()).filter(|language| !language.is_empty()),
+            ..RealtimeOptions::new(ApiKey::new(&self.realtime_key))
         })
     }
 

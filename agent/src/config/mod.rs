@@ -206,6 +206,11 @@ impl Options {
             "RAPPORTEUR_HEALTH_LISTEN",
             "an address with a port, as 127.0.0.1:8091",
         );
+        must(
+            has_scheme(&self.engines.realtime_url, &["ws", "wss"]),
+            "RAPPORTEUR_REALTIME_URL",
+            "a ws:// or wss:// address",
+        );
         for (name, address) in [
             ("RAPPORTEUR_DEEPGRAM_URL", &self.engines.deepgram_url),
             ("RAPPORTEUR_TRANSCRIPTION_URL", &self.engines.transcription_url),
@@ -273,6 +278,7 @@ mod tests {
             "--chat-model=m",
             "--deepgram-url=wss://x",
             "--transcription-url=x",
+            "--realtime-url=https://x",
         ];
         let Err(bad) = Options::parse_from(arguments).check() else {
             panic!("accepted")
@@ -290,6 +296,7 @@ mod tests {
             "OPENAI_BASE_URL must be an http:// or https:// address",
             "RAPPORTEUR_DEEPGRAM_URL must be an http:// or https:// address",
             "RAPPORTEUR_TRANSCRIPTION_URL must be an http:// or https:// address",
+            "RAPPORTEUR_REALTIME_URL must be a ws:// or wss:// address",
             "RAPPORTEUR_HEALTH_LISTEN must be an address with a port",
         ] {
             assert!(text.contains(expected), "{expected} is missing in: {text}");

@@ -14,6 +14,8 @@ pub enum RecogniserKind {
     Deepgram,
     /// An OpenAI-compatible transcription endpoint.
     Openai,
+    /// OpenAI's realtime transcription.
+    OpenaiRealtime,
     /// Whisper in the agent's own process: nothing leaves it.
     Whisper,
 }
@@ -23,6 +25,7 @@ impl RecogniserKind {
         match self {
             Self::Deepgram => "deepgram",
             Self::Openai => "openai",
+            Self::OpenaiRealtime => "openai_realtime",
             Self::Whisper => "whisper",
         }
     }
@@ -45,5 +48,8 @@ pub fn check(recognisers: &[RecogniserKind]) -> Result<Vec<String>, Problem> {
 }
 
 fn wrong() -> Problem {
-    Problem::field("recognisers", "1 to 3 of deepgram, openai, whisper, each once")
+    Problem::field(
+        "recognisers",
+        "1 to 4 of deepgram, openai, openai_realtime, whisper, each once",
+    )
 }

@@ -10,7 +10,7 @@
 
 mod client;
 mod options;
-mod reading;
+pub(crate) mod reading;
 mod sender;
 mod spread;
 

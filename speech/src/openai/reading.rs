@@ -18,7 +18,7 @@ const OVERHANG_S: f64 = 1.0;
 
 /// What came is no transcript of this audio.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Rubbish;
+pub(crate) struct Rubbish;
 
 #[derive(Deserialize)]
 struct Answer {
@@ -110,7 +110,7 @@ pub(super) fn read_json(body: &[u8], audio: &[i16], start_ms: u64) -> Result<Vec
 }
 
 /// The words of an answer that has no times.
-pub(super) fn read_text(text: &str, audio: &[i16], start_ms: u64) -> Result<Vec<Word>, Rubbish> {
+pub(crate) fn read_text(text: &str, audio: &[i16], start_ms: u64) -> Result<Vec<Word>, Rubbish> {
     not_a_torrent(spread(text.split_whitespace(), audio, start_ms), audio)
 }
 
@@ -147,7 +147,7 @@ mod tests {
 
     use super::*;
 
-    const TWO_SECONDS: [i16; 32_000] = [1_000; 32_000];
+    static TWO_SECONDS: [i16; 32_000] = [1_000; 32_000];
 
     fn read(json: &str) -> Vec<(String, u64, u64)> {
         read_json(json.as_bytes(), &TWO_SECONDS, 5_000)

@@ -16,8 +16,8 @@ use crate::http::{Json, Path, Problem};
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct OrganisationChange {
-    /// The recognisers of its rooms, the preferred one first: 1 to 3, each once. The others take over when it fails.
-    #[schema(min_items = 1, max_items = 3)]
+    /// The recognisers of its rooms, the preferred one first: 1 to 4, each once. The others take over when it fails.
+    #[schema(min_items = 1, max_items = 4)]
     recognisers: Vec<RecogniserKind>,
 }
 

@@ -28,8 +28,8 @@ pub struct NewOrganisation {
     #[serde(default)]
     #[schema(max_length = 8000)]
     instructions: String,
-    /// The recognisers of its rooms, the preferred one first: 1 to 3, each once; `whisper` unless given.
-    #[schema(min_items = 1, max_items = 3)]
+    /// The recognisers of its rooms, the preferred one first: 1 to 4, each once; `whisper` unless given.
+    #[schema(min_items = 1, max_items = 4)]
     recognisers: Option<Vec<RecogniserKind>>,
 }
 

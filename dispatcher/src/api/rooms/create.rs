@@ -38,8 +38,8 @@ pub struct NewRoom {
     #[serde(default)]
     #[schema(max_length = 8000)]
     instructions: String,
-    /// Its recognisers, the preferred one first: 1 to 3, each once; those of the organisation unless given.
-    #[schema(min_items = 1, max_items = 3)]
+    /// Its recognisers, the preferred one first: 1 to 4, each once; those of the organisation unless given.
+    #[schema(min_items = 1, max_items = 4)]
     recognisers: Option<Vec<RecogniserKind>>,
 }
 
@@ -124,7 +124,7 @@ mod tests {
 
     #[test]
     fn recognisers_are_named_once_each_and_there_is_one() {
-        use RecogniserKind::{Deepgram, Openai, Whisper};
+        use RecogniserKind::{Deepgram, Openai, OpenaiRealtime, Whisper};
         let with = |recognisers: &[RecogniserKind]| {
             let recognisers = Some(recognisers.to_vec());
             NewRoom {
@@ -133,13 +133,18 @@ mod tests {
             }
             .check(at(5))
         };
-        let chosen = with(&[Openai, Deepgram, Whisper]).unwrap().recognisers;
-        assert_eq!(chosen.unwrap(), ["openai", "deepgram", "whisper"]);
+        let chosen = with(&[Openai, Deepgram, OpenaiRealtime, Whisper])
+            .unwrap()
+            .recognisers;
+        assert_eq!(
+            chosen.unwrap(),
+            ["openai", "deepgram", "openai_realtime", "whisper"]
+        );
         for wrong in [vec![], vec![Whisper, Openai, Whisper]] {
             let problem = with(&wrong).unwrap_err();
             assert_eq!(
                 problem.detail,
-                "recognisers must be 1 to 3 of deepgram, openai, whisper, each once"
+                "recognisers must be 1 to 4 of deepgram, openai, openai_realtime, whisper, each once"
             );
         }
     }

@@ -1,0 +1,185 @@
+//! The messages. What the service says is reduced to what is used; what is new is passed over.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+/// The service's rate, in hertz.
+const RATE_HZ: u32 = 24_000;
+/// What is remembered of an id.
+const ID_MAX_BYTES: usize = 200;
+/// Our name for the message that sets the session up.
+const SETUP: &str = "setup";
+
+/// What the service says.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) enum Heard {
+    /// The session is as we want it.
+    Ready,
+    /// What was appended since the last commit has a name now.
+    Committed { item: String },
+    /// More text of an item.
+    Delta { item: String, text: String },
+    /// The whole text of an item.
+    Completed { item: String, text: String },
+    /// There will be no text of an item.
+    Failed { item: String },
+    /// Something that we sent is wrong, or the session is.
+    Error(Fault),
+    /// A message that is not needed.
+    Other,
+    /// Not what the protocol says.
+    Rubbish,
+}
+
+/// What is wrong.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Fault {
+    /// The session has run for as long as it may.
+    Expired,
+    Unauthorised,
+    PaymentRequired,
+    RateLimited,
+    /// The session cannot be as we want it.
+    Setup,
+    /// The commit of this ticket had too little audio.
+    Empty(u64),
+    /// The commit of this ticket.
+    Commit(u64),
+    /// Something else.
+    Other,
+}
+
+/// The first message of a session.
+pub(super) fn setup(model: &str, language: Option<&str>) -> Value {
+    let mut transcription = json!({ "model": model });
+    if let Some(language) = language {
+        transcription["language"] = language.into();
+    }
+    let format = json!({ "type": "audio/pcm", "rate": RATE_HZ });
+    let input = json!({ "format": format, "transcription": transcription, "turn_detection": null });
+    json!({ "event_id": SETUP, "type": "session.update",
+        "session": { "type": "transcription", "audio": { "input": input } } })
+}
+
+pub(super) fn append(samples: &[i16]) -> Value {
+    let bytes: Vec<u8> = samples.iter().flat_map(|sample| sample.to_le_bytes()).collect();
+    json!({ "type": "input_audio_buffer.append", "audio": STANDARD.encode(bytes) })
+}
+
+pub(super) fn commit(ticket: u64) -> Value {
+    json!({ "event_id": format!("commit-{ticket}"), "type": "input_audio_buffer.commit" })
+}
+
+pub(super) fn clear() -> Value {
+    json!({ "type": "input_audio_buffer.clear" })
+}
+
+#[derive(Deserialize)]
+struct Message {
+    #[serde(rename = "type")]
+    kind: String,
+    item_id: Option<String>,
+    delta: Option<String>,
+    transcript: Option<String>,
+    error: Option<Details>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct Details {
+    code: Option<String>,
+    event_id: Option<String>,
+}
+
+/// Reads a message.
+pub(super) fn read(text: &str) -> Heard {
+    let Ok(message) = serde_json::from_str::<Message>(text) else {
+        return Heard::Rubbish;
+    };
+    let item = message.item_id.filter(|item| item.len() <= ID_MAX_BYTES);
+    match (message.kind.as_str(), item) {
+        ("session.updated" | "transcription_session.updated", _) => Heard::Ready,
+        ("input_audio_buffer.committed", Some(item)) => Heard::Committed { item },
+        ("conversation.item.input_audio_transcription.delta", Some(item)) => Heard::Delta {
+            item,
+            text: message.delta.unwrap_or_default(),
+        },
+        ("conversation.item.input_audio_transcription.completed", Some(item)) => match message.transcript {
+            Some(text) => Heard::Completed { item, text },
+            None => Heard::Failed { item },
+        },
+        ("conversation.item.input_audio_transcription.failed", Some(item)) => Heard::Failed { item },
+        ("error", _) => Heard::Error(fault(&message.error.unwrap_or_default())),
+        (kind, None) if kind.contains("transcription") || kind.ends_with("committed") => Heard::Rubbish,
+        _ => Heard::Other,
+    }
+}
+
+fn fault(details: &Details) -> Fault {
+    let about = details.event_id.as_deref().unwrap_or_default();
+    let ticket = about
+        .strip_prefix("commit-")
+        .and_then(|ticket| ticket.parse().ok());
+    // The description may repeat what was sent: only the code is for the log.
+    let code = details.code.as_deref().unwrap_or_default();
+    tracing::warn!(code, about, "the realtime service reports an error");
+    match (code, ticket) {
+        ("session_expired", _) => Fault::Expired,
+        ("invalid_api_key", _) => Fault::Unauthorised,
+        ("insufficient_quota", _) => Fault::PaymentRequired,
+        ("rate_limit_exceeded", _) => Fault::RateLimited,
+        ("input_audio_buffer_commit_empty", Some(ticket)) => Fault::Empty(ticket),
+        (_, Some(ticket)) => Fault::Commit(ticket),
+        _ if about == SETUP => Fault::Setup,
+        _ => Fault::Other,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn messages_are_reduced_to_what_is_used() {
+        let item = || "item_1".to_owned();
+        let cases = [
+            (r#"{"type":"session.updated","session":{}}"#, Heard::Ready),
+            (
+                r#"{"type":"input_audio_buffer.committed","item_id":"item_1","previous_item_id":null}"#,
+                Heard::Committed { item: item() },
+            ),
+            (
+                r#"{"type":"conversation.item.input_audio_transcription.delta","item_id":"item_1","content_index":0,"delta":"a "}"#,
+                Heard::Delta {
+                    item: item(),
+                    text: "a ".to_owned(),
+                },
+            ),
+            (
+                r#"{"type":"conversation.item.input_audio_transcription.failed","item_id":"item_1","error":{"code":"x"}}"#,
+                Heard::Failed { item: item() },
+            ),
+            (
+                r#"{"type":"error","error":{"code":"input_audio_buffer_commit_empty","event_id":"commit-7"}}"#,
+                Heard::Error(Fault::Empty(7)),
+            ),
+            (
+                r#"{"type":"error","error":{"code":"invalid_value","event_id":"setup"}}"#,
+                Heard::Error(Fault::Setup),
+            ),
+            (
+                r#"{"type":"error","error":{"code":null}}"#,
+                Heard::Error(Fault::Other),
+            ),
+            (r#"{"type":"conversation.item.added","item":{}}"#, Heard::Other),
+            (r#"{"type":"input_audio_buffer.committed"}"#, Heard::Rubbish),
+            (r#"{"kind":1}"#, Heard::Rubbish),
+            ("[", Heard::Rubbish),
+        ];
+        for (text, heard) in cases {
+            assert_eq!(read(text), heard, "{text}");
+        }
+    }
+}

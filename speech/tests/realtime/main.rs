@@ -1,0 +1,227 @@
+//! The recogniser for OpenAI's realtime transcription against a strict server: real sockets, real protocol.
+#![allow(clippy::unwrap_used)] // helpers of tests are tests, which clippy does not see
+
+mod server;
+
+use server::{Behaviour, Event, KEY, MODEL, STEP, Server};
+use speech::realtime::{Realtime, RealtimeLimits, RealtimeOptions};
+use speech::{ApiKey, Audio, Hypothesis, RecogniseError, Recogniser, Request, RequestKind, StreamId};
+
+/// Words `from..to`, 400 ms each.
+fn spoken(from: usize, to: usize) -> Audio {
+    (from..to)
+        .flat_map(|word| vec![(word as i16 + 1) * STEP; 6_400])
+        .collect()
+}
+
+fn text(from: usize, to: usize) -> String {
+    let words: Vec<String> = (from..to).map(|word| format!("w{}", word + 1)).collect();
+    words.join(" ")
+}
+
+fn request(kind: RequestKind, utterance: u64, from: usize, to: usize) -> Request {
+    Request {
+        stream: StreamId(1),
+        utterance,
+        kind,
+        audio: spoken(from, to),
+        start_ms: from as u64 * 400,
+        prompt: String::new(),
+    }
+}
+
+fn options(server: &Server) -> RealtimeOptions {
+    RealtimeOptions {
+        base_url: server.url.clone(),
+        limits: RealtimeLimits {
+            reconnect_ms: (10, 20),
+            stall_ms: 300,
+            final_ms: 2_000,
+            ..RealtimeLimits::default()
+        },
+        ..RealtimeOptions::new(ApiKey::new(KEY))
+    }
+}
+
+async fn heard(realtime: &Realtime, request: Request) -> Hypothesis {
+    realtime.submit(request).await.unwrap().unwrap()
+}
+
+#[tokio::test]
+async fn a_growing_utterance_is_sent_once_and_its_words_come_while_it_grows() {
+    let mut server = Server::start(&[]).await;
+    let realtime = Realtime::new(RealtimeOptions {
+        language: Some("en".to_owned()),
+        ..options(&server)
+    })
+    .unwrap();
+    let mut shown = 0;
+    for to in [3, 5, 8] {
+        let partial = heard(&realtime, request(RequestKind::Partial, 0, 0, to)).await;
+        assert!(text(0, to).starts_with(&partial.text()), "{}", partial.text());
+        assert!(!partial.is_whole && partial.words.len() >= shown);
+        shown = partial.words.len();
+    }
+    // A partial is answered by the first new word; those that follow it are the next partial's.
+    assert!(shown >= 2, "{shown} words before the end");
+    let last = heard(&realtime, request(RequestKind::Final, 0, 0, 9)).await;
+    assert_eq!((last.text(), last.is_whole), (text(0, 9), true));
+    assert_eq!(last.engine, format!("openai-realtime:{MODEL}"));
+    assert!(last.words[8].end_ms <= 3_600 && last.words[4].start_ms >= 1_000);
+    let next = heard(&realtime, request(RequestKind::Final, 1, 12, 15)).await;
+    assert_eq!(next.text(), text(12, 15));
+    assert!(next.words[0].start_ms >= 4_800);
+    assert_eq!(realtime.load().waiting_finals, 0);
+    drop(realtime);
+    server.wait_for(|event| *event == Event::Closed).await;
+    server.assert_no_violations();
+}
+
+#[tokio::test]
+async fn an_utterance_that_is_cut_in_the_middle_is_nowhere_twice() {
+    let mut server = Server::start(&[]).await;
+    let realtime = Realtime::new(options(&server)).unwrap();
+    heard(&realtime, request(RequestKind::Partial, 0, 0, 8)).await;
+    // The listener cut it at its quietest place; what is behind that is the next utterance.
+    let last = realtime.submit(request(RequestKind::Final, 0, 0, 5));
+    let rest = heard(&realtime, request(RequestKind::Final, 1, 5, 9)).await;
+    assert_eq!(
+        (last.await.unwrap().unwrap().text(), rest.text()),
+        (text(0, 5), text(5, 9))
+    );
+    let commits: Vec<Event> = server
+        .events()
+        .into_iter()
+        .filter(|event| matches!(event, Event::Committed(_)))
+        .collect();
+    assert_eq!(commits.len(), 2);
+    server.assert_no_violations();
+}
+
+#[tokio::test]
+async fn what_a_lost_expired_or_silent_session_did_not_say_is_asked_of_the_next() {
+    for behaviour in [
+        Behaviour::CutAtCommit(2),
+        Behaviour::ExpireAtCommit(2),
+        Behaviour::MuteAtCommit(2),
+    ] {
+        let mut server = Server::start(&[behaviour]).await;
+        let realtime = Realtime::new(options(&server)).unwrap();
+        for utterance in 0..4 {
+            let from = utterance as usize * 6;
+            heard(
+                &realtime,
+                request(RequestKind::Partial, utterance, from, from + 3),
+            )
+            .await;
+            let last = heard(&realtime, request(RequestKind::Final, utterance, from, from + 4)).await;
+            assert_eq!(last.text(), text(from, from + 4), "{behaviour:?}");
+        }
+        let connections = server
+            .events()
+            .into_iter()
+            .filter(|event| *event == Event::Connected);
+        assert_eq!(connections.count(), 2, "{behaviour:?}");
+        server.assert_no_violations();
+    }
+}
+
+#[tokio::test]
+async fn a_service_that_stays_away_fails_in_time() {
+    for behaviour in [
+        Behaviour::MuteAtCommit(1),
+        Behaviour::CutAtCommit(1),
+        Behaviour::Refuse(503),
+    ] {
+        let server = Server::start(&[behaviour; 400]).await;
+        let realtime = Realtime::new(options(&server)).unwrap();
+        let answer = realtime
+            .submit(request(RequestKind::Final, 0, 0, 3))
+            .await
+            .unwrap();
+        assert!(
+            matches!(answer, Err(RecogniseError::Failed | RecogniseError::Late)),
+            "{answer:?}"
+        );
+        server.assert_no_violations();
+    }
+}
+
+#[tokio::test]
+async fn one_failure_is_one_utterances_own() {
+    let server = Server::start(&[Behaviour::FailCommit(1)]).await;
+    let realtime = Realtime::new(options(&server)).unwrap();
+    let failed = realtime
+        .submit(request(RequestKind::Final, 0, 0, 3))
+        .await
+        .unwrap();
+    assert_eq!(failed, Err(RecogniseError::Failed));
+    let next = heard(&realtime, request(RequestKind::Final, 1, 3, 6)).await;
+    assert_eq!(next.text(), text(3, 6));
+}
+
+#[tokio::test]
+async fn rubbish_between_the_words_does_no_harm() {
+    let server = Server::start(&[Behaviour::Rubbish]).await;
+    let realtime = Realtime::new(options(&server)).unwrap();
+    for utterance in 0..3 {
+        let last = heard(&realtime, request(RequestKind::Final, utterance, 2, 6)).await;
+        assert_eq!(last.text(), text(2, 6));
+    }
+    server.assert_no_violations();
+}
+
+#[tokio::test]
+async fn a_refusal_has_a_name_and_is_not_tried_again_at_once() {
+    for (status, error) in [
+        (401, RecogniseError::Unauthorised),
+        (402, RecogniseError::PaymentRequired),
+        (429, RecogniseError::RateLimited),
+        (400, RecogniseError::Misconfigured),
+    ] {
+        let behaviour = if status == 401 {
+            Behaviour::Well
+        } else {
+            Behaviour::Refuse(status)
+        };
+        let mut server = Server::start(&[behaviour]).await;
+        let mut options = options(&server);
+        if status == 401 {
+            options.api_key = ApiKey::new("another-key");
+        }
+        let realtime = Realtime::new(options).unwrap();
+        for stream in [1, 1, 2] {
+            let mut last = request(RequestKind::Final, 0, 0, 2);
+            last.stream = StreamId(stream);
+            assert_eq!(realtime.submit(last).await.unwrap(), Err(error));
+        }
+        assert_eq!(server.events(), [Event::Refused(status)], "asked once");
+    }
+    let server = Server::start(&[]).await;
+    let realtime = Realtime::new(RealtimeOptions {
+        model: "no-such-model".to_owned(),
+        ..options(&server)
+    })
+    .unwrap();
+    let answer = realtime
+        .submit(request(RequestKind::Final, 0, 0, 2))
+        .await
+        .unwrap();
+    assert_eq!(answer, Err(RecogniseError::Misconfigured));
+}
+
+#[tokio::test]
+async fn unusable_options_are_named_and_the_key_is_not_printed() {
+    let server = Server::start(&[]).await;
+    let good = options(&server);
+    let realtime = Realtime::new(good.clone()).unwrap();
+    assert!(!format!("{good:?} {realtime:?}").contains(KEY));
+    for url in ["http://localhost", "localhost:80", "ws://"] {
+        let mut bad = good.clone();
+        bad.base_url = url.to_owned();
+        assert!(Realtime::new(bad).is_err(), "{url}");
+    }
+    let mut bad = good.clone();
+    bad.api_key = ApiKey::new("line\nbreak");
+    assert!(Realtime::new(bad).unwrap_err().to_string().contains("API key"));
+}
