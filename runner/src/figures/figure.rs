@@ -8,7 +8,7 @@ pub(super) const OURS: &str = "rapporteur";
 /// How many speakers a system holds: the one figure of which more is better.
 pub(super) const SPEAKERS_HELD: &str = "simultaneous_speakers_held";
 
-/// A measured value. Less is better, of all of them but [`SPEAKERS_HELD`].
+/// A measured value. Less is better, of all of them but `simultaneous_speakers_held`.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Figure {
     /// What, in snake_case, with the unit in it.

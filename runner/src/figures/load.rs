@@ -31,8 +31,8 @@ const QUIET_LIMIT: Duration = Duration::from_secs(300);
 const MEANING: &str = "Several people speak at once, without a pause for one another: recordings of three human voices (those of \
 `captions`), about fifty seconds each. Delays are by word. A word's true end is that of an off-line pass over the clean recording \
 (whisper.cpp, full context, the attention heads that follow the sound); only words that both the off-line pass and the system \
-heard are counted. Shown: from the word's end until it is first seen. Committed: until it is seen for the last time without \
-being changed or taken away later, as a viewer finds out, whatever the system calls it. Final: from the end of a \
+heard are counted. Shown: from the word's end until it is first seen. Committed: until it is seen and from then \
+on neither changed nor taken away, as a viewer finds out, whatever the system calls it. Final: from the end of a \
 recording's speech (level of the clean file) until the last of its words is declared settled: for Rapporteur a final caption, for \
 WhisperLiveKit a word that has left the buffer, for RealtimeSTT the text after a pause. Ours goes through LiveKit and Opus to \
 another participant's client; the others get the samples in their own process, in chunks of 20 ms at the pace of the sound, \
@@ -91,12 +91,12 @@ pub(super) async fn measure(ready: &Ready, workspace: &Path) -> Result<Report> {
         outcomes.last().inspect(|outcome| outcome.tell());
     }
     house.stop().await;
+    let model = ready.parts.ct2_model(&ready.cache)?;
     for system in System::ALL {
         for speakers in THEIR_SPEAKERS {
             noisy_runs += usize::from(!machine::quiet(QUIET_LIMIT).await?);
             let tracks = &tracks[..speakers];
             let files: Vec<_> = tracks.iter().map(|track| track.file.as_path()).collect();
-            let model = ready.parts.ct2_model(&ready.cache)?;
             let heard = streaming::hear(system, &interpreter, workspace, &model, &files, &run.path).await?;
             let records: Vec<_> = heard.shown.iter().map(|shown| last_text(shown)).collect();
             let outcome = Outcome::of(system.name(), tracks, &heard.shown, &records, heard.core_seconds);
