@@ -38,6 +38,7 @@ export class Transcript {
     this.settled = new Set();
     this.changing = new Map();
     this.entries = new Map();
+    this.missing = new Map();
     this.following = true;
     this.scroll.addEventListener("scroll", () => {
       const left = this.scroll.scrollHeight - this.scroll.scrollTop - this.scroll.clientHeight;
@@ -79,6 +80,16 @@ export class Transcript {
     if (this.settled.has(segment.id)) return;
     this.settled.add(segment.id);
     this.empty.hidden = true;
+    if (segment.late) {
+      const late = this.#turn(segment.identity, segment.name, segment.start_ms);
+      late.classList.add("late");
+      late.querySelector(".who").append(element("span", "mark", "added later"));
+      const added = element("span", fresh ? "new" : "", segment.text);
+      added.dataset.at = String(segment.start_ms);
+      late.lastElementChild.append(added, " ");
+      this.#place(late, segment.start_ms);
+      return;
+    }
     let turn = this.log.lastElementChild;
     if (!this.#continues(turn, segment)) {
       turn = this.#turn(segment.identity, segment.name, segment.start_ms);
@@ -94,7 +105,7 @@ export class Transcript {
   }
 
   #continues(turn, caption) {
-    return turn?.dataset.identity === caption.identity && caption.start_ms - Number(turn.dataset.at) < PARAGRAPH_GAP_MS;
+    return !turn?.classList.contains("late") && turn?.dataset.identity === caption.identity && caption.start_ms - Number(turn.dataset.at) < PARAGRAPH_GAP_MS;
   }
 
   // A caption that still changes: { id, identity, name, text, start_ms }.
@@ -142,6 +153,31 @@ export class Transcript {
     this.#place(card, answer.at_ms);
   }
 
+  // All that is missing, as it is now: [{ id, name, reason, start_ms, end_ms }]. What was filled is taken away.
+  gaps(gaps) {
+    const now = new Set(gaps.map(({ id }) => id));
+    for (const [id, { card }] of this.missing) {
+      if (!now.has(id)) {
+        card.remove();
+        this.missing.delete(id);
+      }
+    }
+    for (const gap of gaps) {
+      const words = gapWords(gap);
+      const known = this.missing.get(gap.id);
+      if (known?.start_ms === gap.start_ms) {
+        const text = known.card.querySelector(".text");
+        if (text.textContent !== words) text.textContent = words;
+        continue;
+      }
+      known?.card.remove();
+      const card = element("p", gap.reason === "declined" ? "gap declined" : "gap");
+      card.append(element("time", "", clock(gap.start_ms)), element("span", "text", words));
+      this.missing.set(gap.id, { card, start_ms: gap.start_ms });
+      this.#place(card, gap.start_ms);
+    }
+  }
+
   // A chat message: { id, from, text, assistant }; the same id again replaces its text.
   message(message) {
     const card = message.assistant
@@ -177,6 +213,24 @@ export class Transcript {
     this.#joinPartials();
     this.follow();
   }
+}
+
+// Why something is missing, for people.
+const WHY = {
+  recogniser_failed: "could not be recognised",
+  overload: "too many people spoke at once",
+  outbox_full: "the transcript could not be stored for too long",
+  connection_lost: "the connection was lost",
+  segment_refused: "could not be stored",
+  agent_lost: "the transcriber stopped",
+  no_agent: "no transcriber was in the room",
+};
+
+function gapWords({ name, reason, start_ms, end_ms }) {
+  const seconds = Math.max(1, Math.round((end_ms - start_ms) / 1000));
+  const long = seconds < 100 ? `${seconds} s` : `${Math.round(seconds / 60)} min`;
+  if (reason === "declined") return `${name} is not transcribed (${long}): has not agreed`;
+  return `${long} of ${name} missing: ${WHY[reason] ?? "not captured"}`;
 }
 
 // { assistant, question, asked_by, text, note, sources: [{ document_title, heading, page, quote }] }

@@ -6,6 +6,7 @@
 
 pub mod answers;
 pub mod captions;
+pub mod coverage;
 pub mod documents;
 pub mod error;
 pub mod events;
@@ -29,10 +30,13 @@ use uuid::Uuid;
 
 pub use answers::{Answer, AskedVia, NewAnswer, Source};
 pub use captions::{CaptionFeed, CaptionNotice, PartialCaption};
+pub use coverage::{
+    CoverageState, CoverageTotal, MicrophoneState, NewMicrophone, NewStretch, Stretch, share_covered,
+};
 pub use documents::{ClaimedDocument, Document, DocumentFormat, DocumentStatus, NewDocument, NewPassage};
 pub use error::{DatabaseFault, StoreError};
 pub use events::RoomEvent;
-pub use leases::{AgentSession, Lease, SessionStatus};
+pub use leases::{AgentSession, Lease, Pressure, SessionStatus};
 pub use organisations::{NewOrganisation, Organisation};
 pub use participants::{NewParticipant, Participant, ParticipantKind};
 pub use passages::{EMBEDDING_DIMENSIONS, FoundPassage};

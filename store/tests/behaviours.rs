@@ -6,6 +6,7 @@ mod support;
 mod answers_are_recorded;
 mod capacity_is_kept;
 mod captions_reach_the_feed;
+mod coverage_is_settled_once;
 mod documents_are_claimed_once;
 mod documents_become_passages;
 mod events_keep_their_order;

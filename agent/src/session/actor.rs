@@ -16,6 +16,7 @@ use super::calls::{Caller, Done};
 use super::core::Session;
 use super::ear::ListenerEar;
 use super::io::{Ending, Input, Output};
+use super::outbox::Pressure;
 use super::outgoing::{Outgoing, ToRoom};
 use super::reply;
 use super::room::{AskReply, FromRoom, FromTrack, RPC_PAYLOAD_MAX_BYTES, RoomEvents};
@@ -37,11 +38,17 @@ pub async fn run(parts: Arc<Parts>, started: Started, stop: Stop) -> Ending {
         dispatch,
         room,
         meeting_ms,
+        unheard,
         link,
         events,
     } = started;
     let actor = Actor {
-        session: Session::new(&room.organisation.assistant_name, rand::random(), meeting_ms),
+        session: Session::new(
+            &room.organisation.assistant_name,
+            rand::random(),
+            meeting_ms,
+            unheard,
+        ),
         caller: Caller {
             parts,
             brief: Arc::new(Brief::of(&room)),
@@ -62,6 +69,7 @@ pub async fn run(parts: Arc<Parts>, started: Started, stop: Stop) -> Ending {
         next_reply: 0,
         release: None,
         finals_counted: 0,
+        pressure_counted: Pressure::None,
         opened: Instant::now(),
         opened_at_ms: meeting_ms,
     };
@@ -90,6 +98,8 @@ struct Actor {
     release: Option<(EndReason, Instant)>,
     /// What this session has added to the gauge of finals that are not stored.
     finals_counted: i64,
+    /// As it is in the gauge of sessions under load.
+    pressure_counted: Pressure,
     opened: Instant,
     opened_at_ms: u64,
 }
@@ -114,7 +124,7 @@ impl Actor {
                 () = tokio::time::sleep_until(wake) => Some(Input::Tick),
             };
             let ending = input.and_then(|input| self.step(input));
-            self.count_finals();
+            self.count();
             if let Some(ending) = ending {
                 return ending;
             }
@@ -156,6 +166,7 @@ impl Actor {
                 ear: ListenerEar::new(self.caller.parts.listening, &self.caller.parts.voice),
             },
             FromTrack::Samples { track, samples } => Input::Audio { track, samples },
+            FromTrack::Shed { track, ms } => Input::AudioShed { track, ms },
             FromTrack::Muted { track, muted } => Input::TrackMuted { track, muted },
             FromTrack::Ended { track } => {
                 self.caller.parts.recogniser.forget(speech::StreamId(track));
@@ -182,6 +193,8 @@ impl Actor {
                     reply: self.next_reply,
                 };
             }
+            Some(FromRoom::ConnectionLost) => return Input::ConnectionLost,
+            Some(FromRoom::ConnectionBack) => return Input::ConnectionBack,
             Some(FromRoom::Disconnected(reason)) => reason,
             None => EndReason::ConnectionLost,
         };
@@ -200,6 +213,7 @@ impl Actor {
             }
             Done::Shown => self.showing = false,
             Done::StateSet => self.setting_state = false,
+            Done::Left => {}
         }
         None
     }
@@ -242,6 +256,11 @@ impl Actor {
                 }
             }
             Output::State(state) => self.state = Some(state),
+            Output::Leave => {
+                self.room_is_there = false;
+                self.outgoing = Outgoing::default();
+                self.call(Caller::leave);
+            }
             Output::Release(reason) => self.release = Some((reason, Instant::now() + FLUSH_LIMIT)),
             // `step` has taken it.
             Output::Finished(_) => {}
@@ -289,7 +308,18 @@ impl Actor {
         }
     }
 
-    fn count_finals(&mut self) {
+    fn count(&mut self) {
+        for (cover, ms) in self.session.coverage.take_settled() {
+            self.caller.parts.metrics.covered(cover, ms);
+        }
+        let pressure = self.session.pressure();
+        if pressure != self.pressure_counted {
+            self.caller
+                .parts
+                .metrics
+                .pressure(self.pressure_counted, pressure);
+            self.pressure_counted = pressure;
+        }
         let unstored = i64::try_from(self.session.finals_unstored()).unwrap_or(i64::MAX);
         let gauge = &self.caller.parts.metrics.finals_waiting;
         gauge.fetch_add(unstored - self.finals_counted, Ordering::Relaxed);
@@ -299,9 +329,9 @@ impl Actor {
 
 impl Drop for Actor {
     fn drop(&mut self) {
-        self.caller
-            .parts
-            .metrics
+        let metrics = &self.caller.parts.metrics;
+        metrics.pressure(self.pressure_counted, Pressure::None);
+        metrics
             .finals_waiting
             .fetch_sub(self.finals_counted, Ordering::Relaxed);
     }

@@ -33,6 +33,8 @@ pub(super) enum Done {
     Shown,
     /// Participants see the assistant's state, or do not.
     StateSet,
+    /// The agent is out of the room.
+    Left,
 }
 
 impl Done {
@@ -87,6 +89,18 @@ impl Caller {
                 .record_usage(organisation, room, epoch, &rows::usage(usage))
                 .await
                 .map(|()| None),
+            Write::Coverage(lines) => {
+                let stretches: Vec<_> = lines.stretches.into_iter().map(rows::stretch).collect();
+                let microphones: Vec<_> = lines.microphones.into_iter().map(rows::microphone).collect();
+                store
+                    .record_coverage(organisation, room, epoch, &stretches, &microphones)
+                    .await
+                    .map(|()| None)
+            }
+            Write::Pressure(pressure) => store
+                .record_pressure(organisation, room, epoch, rows::pressure(pressure))
+                .await
+                .map(|()| None),
             Write::Event(event) => store
                 .record_event(organisation, room, Some(epoch), event.kind, event.data)
                 .await
@@ -132,6 +146,12 @@ impl Caller {
             tracing::warn!(%room, epoch, %error, "the lease was not given back; it will run out");
         }
         Done::core(Input::Released)
+    }
+
+    /// The room is another agent's now.
+    pub(super) async fn leave(self) -> Done {
+        self.link.leave().await;
+        Done::Left
     }
 
     pub(super) async fn look_up(self, question: Question, lines: Vec<Line>) -> Done {

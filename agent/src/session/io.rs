@@ -51,6 +51,17 @@ pub enum Input<E: Ear> {
         /// The track.
         track: u64,
     },
+    /// Samples of a track found no place in the session's queue: so many milliseconds.
+    AudioShed {
+        /// The track.
+        track: u64,
+        /// How much.
+        ms: u64,
+    },
+    /// The connection to the room was lost; it is being made anew.
+    ConnectionLost,
+    /// The connection to the room is there again.
+    ConnectionBack,
     /// The recogniser answered.
     Recognised {
         /// Which request.
@@ -98,6 +109,16 @@ pub enum Input<E: Ear> {
     Released,
     /// Time passed.
     Tick,
+}
+
+impl<E: Ear> Input<E> {
+    /// Whether it is what a session asked for itself: recogniser, database, time.
+    pub(super) fn is_an_answer(&self) -> bool {
+        matches!(
+            self,
+            Self::Recognised { .. } | Self::Stored { .. } | Self::Renewed(_) | Self::Tick
+        )
+    }
 }
 
 /// Why a write did not happen.
@@ -154,6 +175,8 @@ pub enum Output<A> {
     },
     /// Show the assistant's state.
     State(AgentState),
+    /// Leave the room, which is another agent's now. The session goes on for a while without it.
+    Leave,
     /// Give the lease back.
     Release(EndReason),
     /// The session is over; nothing comes after this.

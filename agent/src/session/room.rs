@@ -58,6 +58,10 @@ pub enum FromRoom {
         /// Where the answer goes.
         reply: oneshot::Sender<AskReply>,
     },
+    /// The connection was lost and is being made anew.
+    ConnectionLost,
+    /// It is there again.
+    ConnectionBack,
     /// The connection is over.
     Disconnected(EndReason),
 }
@@ -78,6 +82,13 @@ pub enum FromTrack {
         track: u64,
         /// 16 kHz mono.
         samples: Vec<i16>,
+    },
+    /// Some of its sound found no place in the queue.
+    Shed {
+        /// The track.
+        track: u64,
+        /// How much.
+        ms: u64,
     },
     /// It was muted or unmuted.
     Muted {

@@ -8,8 +8,10 @@ use store::{Lease, RoomForAgent, StoreError};
 use thiserror::Error;
 use tokio::time::Instant;
 
+use super::coverage::Stretch;
 use super::lease::LEASE_MS;
 use super::room::{self, RoomEvents, RoomFailure, RoomLink};
+use super::rows;
 use crate::host::Parts;
 use crate::worker::backoff::Backoff;
 use crate::worker::dispatch::Dispatch;
@@ -29,6 +31,8 @@ pub struct Started {
     pub room: RoomForAgent,
     /// How far the meeting's clock had come a moment ago.
     pub meeting_ms: u64,
+    /// Microphones that nobody heard since the session before this one.
+    pub unheard: Vec<Stretch>,
     /// For speaking.
     pub link: RoomLink,
     /// For hearing.
@@ -100,6 +104,7 @@ pub async fn start(parts: &Arc<Parts>, assignment: &Assignment) -> Result<Starte
         dispatch,
         room,
         meeting_ms,
+        unheard: lease.unheard.into_iter().map(rows::unheard).collect(),
         link,
         events,
     })

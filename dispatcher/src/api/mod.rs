@@ -58,6 +58,7 @@ pub fn routes(app: App) -> OpenApiRouter<App> {
         .routes(routes!(rooms::transcript::transcript))
         .routes(routes!(rooms::export::export))
         .routes(routes!(rooms::answers::answers))
+        .routes(routes!(rooms::coverage::coverage))
         .routes(routes!(rooms::usage::usage))
         .routes(routes!(rooms::sessions::sessions))
         .routes(routes!(rooms::events::events))

@@ -81,7 +81,8 @@ impl CaptionHub {
         match &notice {
             CaptionNotice::Partial { room, .. }
             | CaptionNotice::Final { room, .. }
-            | CaptionNotice::Answer { room, .. } => {
+            | CaptionNotice::Answer { room, .. }
+            | CaptionNotice::Record { room } => {
                 if let Some(sender) = rooms.get(room) {
                     // Fails when nobody watches any more.
                     let _ = sender.send(notice);

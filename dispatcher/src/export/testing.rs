@@ -39,6 +39,7 @@ pub(super) fn segment(sequence: i64, start_ms: i64, end_ms: i64, text: &str) -> 
         text: text.to_owned(),
         words: sqlx::types::Json(words.collect()),
         engine: "test".to_owned(),
+        late: false,
     }
 }
 

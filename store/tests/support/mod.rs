@@ -227,6 +227,9 @@ pub(crate) fn new_segment(text: &str) -> NewSegment {
         track_id: "TR_1".into(),
         start_ms: 1_000,
         end_ms: 2_000,
+        heard_start_ms: 900,
+        heard_end_ms: 2_000,
+        late: false,
         text: text.into(),
         words: vec![Word {
             text: text.into(),

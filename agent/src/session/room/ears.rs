@@ -139,7 +139,7 @@ impl Ears {
             RoomEvent::Disconnected { reason } => Some(FromRoom::Disconnected(end_reason(reason))),
             RoomEvent::Reconnecting => {
                 tracing::info!("the connection to the room was lost; reconnecting");
-                None
+                Some(FromRoom::ConnectionLost)
             }
             RoomEvent::Reconnected => {
                 tracing::info!("the connection to the room is back");
@@ -150,7 +150,7 @@ impl Ears {
                         want(participant, publication);
                     }
                 }
-                None
+                Some(FromRoom::ConnectionBack)
             }
             _ => None,
         }

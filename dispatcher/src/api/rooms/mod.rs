@@ -2,6 +2,7 @@
 
 pub mod answers;
 pub mod cancel;
+pub mod coverage;
 pub mod create;
 pub mod events;
 pub mod export;

@@ -57,6 +57,8 @@ pub struct Segment {
     words: Vec<Word>,
     /// The recogniser.
     engine: String,
+    /// Whether it was recognised only after it had been a gap.
+    late: bool,
 }
 
 /// Who speaks.
@@ -107,6 +109,7 @@ impl From<store::Segment> for Segment {
             end_ms: segment.end_ms,
             words: segment.words.0.into_iter().map(word).collect(),
             engine: segment.engine,
+            late: segment.late,
         }
     }
 }
