@@ -49,3 +49,36 @@ ALTER TABLE agent_sessions ADD COLUMN renewed_at timestamptz;
 -- What a session under load leaves out: nothing, partials, or audio.
 ALTER TABLE agent_sessions ADD COLUMN pressure text NOT NULL DEFAULT 'none'
     CHECK (pressure IN ('none', 'no_partials', 'no_audio'));
+
+-- Who may be recognised. 'assumed': everybody who has not declined. 'required': nobody who has not agreed.
+ALTER TABLE rooms ADD COLUMN consent text NOT NULL DEFAULT 'assumed' CHECK (consent IN ('assumed', 'required'));
+-- Every statement is kept; the newest counts.
+CREATE TABLE consents (
+    id              bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    organisation_id uuid NOT NULL,
+    room_id         uuid NOT NULL,
+    identity        text NOT NULL,
+    granted         boolean NOT NULL,
+    -- The participant's identity, or who said so for them.
+    author          text NOT NULL CHECK (char_length(author) BETWEEN 1 AND 200),
+    at              timestamptz NOT NULL DEFAULT now(),
+    FOREIGN KEY (organisation_id, room_id) REFERENCES rooms (organisation_id, id)
+);
+CREATE INDEX consents_by_room ON consents (room_id, identity, id);
+
+-- What a unit of usage costs an organisation, from a moment on; without an organisation, everybody. Whole millionths of
+-- the currency: costs are computed when they are asked for.
+CREATE TABLE prices (
+    organisation_id uuid REFERENCES organisations (id),
+    kind            text NOT NULL CHECK (char_length(kind) BETWEEN 1 AND 100),
+    engine          text NOT NULL DEFAULT '' CHECK (char_length(engine) <= 200),
+    unit            text NOT NULL CHECK (char_length(unit) BETWEEN 1 AND 100),
+    currency        text NOT NULL CHECK (currency ~ '^[A-Z]{3}$'),
+    micros_per_unit bigint NOT NULL CHECK (micros_per_unit >= 0),
+    valid_from      timestamptz NOT NULL,
+    UNIQUE NULLS NOT DISTINCT (organisation_id, kind, engine, unit, valid_from)
+);
+-- Whisper on the own machine costs nothing but its seconds, unless somebody sets a price.
+INSERT INTO prices (kind, engine, unit, currency, micros_per_unit, valid_from)
+VALUES ('recogniser_compute', 'whisper:*', 'seconds', 'EUR', 0, '-infinity'),
+       ('speech_recognised', 'whisper:*', 'seconds', 'EUR', 0, '-infinity');

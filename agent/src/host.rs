@@ -10,6 +10,7 @@ use speech::{ListenerOptions, Recogniser, VoiceModel};
 use store::Store;
 use uuid::Uuid;
 
+use crate::consents::ConsentChanges;
 use crate::metrics::Metrics;
 use crate::session::io::Ending;
 use crate::session::{actor, start};
@@ -37,6 +38,8 @@ pub struct Parts {
     pub embedder: Embedder,
     /// What writes answers.
     pub answerer: Answerer,
+    /// Who changed their mind about being recognised.
+    pub consents: ConsentChanges,
     /// What is counted.
     pub metrics: Arc<Metrics>,
     /// LiveKit's address.

@@ -2,6 +2,7 @@
 //! captions them live, stores each final before it shows it, and answers questions from documents.
 
 pub mod config;
+pub mod consents;
 pub mod health;
 pub mod host;
 pub mod metrics;

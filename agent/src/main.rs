@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use agent::config::{Chat, Config, Options};
+use agent::consents::ConsentChanges;
 use agent::health::{self, Health};
 use agent::host::{Host, Parts};
 use agent::metrics::Metrics;
@@ -62,7 +63,10 @@ async fn main() -> Result<()> {
     let (recogniser, voice, embedder) = tokio::task::spawn_blocking(move || load(&models)).await??;
     let answerer = answerer(&embedder, config.chat.clone())?;
     let instance = uuid::Uuid::new_v4().to_string();
+    let consents = ConsentChanges::default();
+    let hearing_consents = tokio::spawn(consents.clone().run(store.clone()));
     let parts = Arc::new(Parts {
+        consents,
         store: store.clone(),
         recogniser: Arc::new(recogniser),
         listening: ListenerOptions::default(),
@@ -100,6 +104,7 @@ async fn main() -> Result<()> {
     drain.cancel();
     let left = working.await.context("the worker")?;
     serving.abort();
+    hearing_consents.abort();
     if tokio::time::timeout(CLOSE_LIMIT, store.close()).await.is_err() {
         tracing::warn!("the database's connections did not close in time");
     }

@@ -76,7 +76,7 @@ export class Transcript {
 
   // A settled caption: { id, identity, name, text, start_ms }.
   settle(segment, fresh) {
-    this.#drop(segment.id);
+    this.drop(segment.id);
     if (this.settled.has(segment.id)) return;
     this.settled.add(segment.id);
     this.empty.hidden = true;
@@ -110,7 +110,9 @@ export class Transcript {
 
   // A caption that still changes: { id, identity, name, text, start_ms }.
   change(partial) {
-    if (this.settled.has(partial.id) || !partial.text) return;
+    if (this.settled.has(partial.id)) return;
+    // There was nothing after all, or it was taken back.
+    if (!partial.text) return this.drop(partial.id);
     this.empty.hidden = true;
     let known = this.changing.get(partial.id);
     if (!known) {
@@ -133,14 +135,14 @@ export class Transcript {
     }
   }
 
-  #drop(id) {
+  drop(id) {
     this.changing.get(id)?.turn.remove();
     if (this.changing.delete(id)) this.#joinPartials();
   }
 
   #forgetLost() {
     for (const [id, known] of this.changing) {
-      if (performance.now() - known.at > PARTIAL_MAX_MS) this.#drop(id);
+      if (performance.now() - known.at > PARTIAL_MAX_MS) this.drop(id);
     }
   }
 

@@ -298,6 +298,7 @@ impl Store {
                  VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)
                  ON CONFLICT (id) DO UPDATE SET end_ms = $9, state = $10, reason = $11, updated_at = now()
                  WHERE c.room_id = $3 AND (c.state IN ('open', 'pending') AND ($10 <> 'open' OR c.state = 'open')
+                    OR c.state = 'declined' AND $10 = 'declined' AND c.epoch = $4 AND c.end_ms <= $9
                     OR c.state = 'gap' AND $10 IN ('gap', 'empty') AND c.epoch = $4 AND c.end_ms <= $9)",
             )
             .bind(stretch.id)

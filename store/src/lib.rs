@@ -6,6 +6,7 @@
 
 pub mod answers;
 pub mod captions;
+pub mod consents;
 pub mod coverage;
 pub mod documents;
 pub mod error;
@@ -15,6 +16,7 @@ mod notices;
 pub mod organisations;
 pub mod participants;
 pub mod passages;
+pub mod prices;
 pub mod rooms;
 pub mod schedule;
 pub mod segments;
@@ -30,6 +32,7 @@ use uuid::Uuid;
 
 pub use answers::{Answer, AskedVia, NewAnswer, Source};
 pub use captions::{CaptionFeed, CaptionNotice, PartialCaption};
+pub use consents::{Consent, ConsentFeed, ConsentPolicy, Consents};
 pub use coverage::{
     CoverageState, CoverageTotal, MicrophoneState, NewMicrophone, NewStretch, Stretch, share_covered,
 };
@@ -40,6 +43,7 @@ pub use leases::{AgentSession, Lease, Pressure, SessionStatus};
 pub use organisations::{NewOrganisation, Organisation};
 pub use participants::{NewParticipant, Participant, ParticipantKind};
 pub use passages::{EMBEDDING_DIMENSIONS, FoundPassage};
+pub use prices::Price;
 pub use rooms::{NewRoom, Room, RoomForAgent, RoomStatus};
 pub use schedule::{DueRoom, ScheduleFeed, Topic};
 pub use segments::{NewSegment, Segment, Word};

@@ -3,7 +3,7 @@
 use chrono::{DateTime, Utc};
 use uuid::Uuid;
 
-use crate::{Organisation, Result, Store, StoreError, storable};
+use crate::{ConsentPolicy, Consents, Organisation, Result, Store, StoreError, storable};
 
 /// Where a meeting stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, sqlx::Type)]
@@ -58,6 +58,8 @@ pub struct Room {
     pub last_sequence: i64,
     /// Zero of the meeting clock; set when the first agent takes the room.
     pub clock_origin: Option<DateTime<Utc>>,
+    /// Who may be recognised.
+    pub consent: ConsentPolicy,
     /// When it was made.
     pub created_at: DateTime<Utc>,
 }
@@ -75,6 +77,8 @@ pub struct NewRoom {
     pub capacity: i32,
     /// At most 8000 characters.
     pub instructions: String,
+    /// Who may be recognised.
+    pub consent: ConsentPolicy,
 }
 
 /// All that an agent needs to begin a session.
@@ -84,6 +88,8 @@ pub struct RoomForAgent {
     pub room: Room,
     /// Whose it is.
     pub organisation: Organisation,
+    /// Who may be recognised.
+    pub consents: Consents,
 }
 
 impl Store {
@@ -95,8 +101,8 @@ impl Store {
         let id = Uuid::now_v7();
         let mut transaction = self.pool.begin().await?;
         let room: Room = sqlx::query_as(
-            "INSERT INTO rooms (id, organisation_id, title, livekit_room, instructions, capacity, starts_at, ends_at, status)
-             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, 'scheduled') RETURNING *",
+            "INSERT INTO rooms (id, organisation_id, title, livekit_room, instructions, capacity, starts_at, ends_at, status, consent)
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, 'scheduled', $9) RETURNING *",
         )
         .bind(id)
         .bind(organisation)
@@ -106,6 +112,7 @@ impl Store {
         .bind(new.capacity)
         .bind(new.starts_at)
         .bind(new.ends_at)
+        .bind(new.consent)
         .fetch_one(&mut *transaction)
         .await?;
         crate::events::insert(
@@ -206,7 +213,12 @@ impl Store {
             });
         }
         let organisation = self.organisation(room.organisation_id).await?;
-        Ok(RoomForAgent { room, organisation })
+        let consents = self.consents(room.organisation_id, id).await?;
+        Ok(RoomForAgent {
+            room,
+            organisation,
+            consents,
+        })
     }
 
     /// The organisation of a LiveKit room and its id, for webhooks, which know only LiveKit's name.

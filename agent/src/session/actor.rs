@@ -65,6 +65,8 @@ pub async fn run(parts: Arc<Parts>, started: Started, stop: Stop) -> Ending {
         showing: false,
         state: None,
         setting_state: false,
+        consents_changed: false,
+        reading_consents: false,
         replies: HashMap::new(),
         next_reply: 0,
         release: None,
@@ -73,6 +75,8 @@ pub async fn run(parts: Arc<Parts>, started: Started, stop: Stop) -> Ending {
         opened: Instant::now(),
         opened_at_ms: meeting_ms,
     };
+    let mut actor = actor;
+    actor.begin(room.consents);
     let ending = actor.run(events, stop).await;
     link.leave().await;
     ending
@@ -92,6 +96,9 @@ struct Actor {
     /// The state that participants should see. A way of its own: the server answers each change in its own time.
     state: Option<AgentState>,
     setting_state: bool,
+    /// Somebody may have changed their mind about being recognised.
+    consents_changed: bool,
+    reading_consents: bool,
     replies: HashMap<u64, oneshot::Sender<AskReply>>,
     next_reply: u64,
     /// The lease is to be given back once the room has taken what is on its way, or by then.
@@ -107,6 +114,9 @@ struct Actor {
 impl Actor {
     async fn run(mut self, mut events: RoomEvents, stop: Stop) -> Ending {
         let mut stopping = false;
+        let mut consents = self.caller.parts.consents.subscribe();
+        // They may have changed since the room was read.
+        self.consents_changed = true;
         loop {
             let wake = self.wake();
             let input = tokio::select! {
@@ -119,6 +129,12 @@ impl Actor {
                     }))
                 }
                 Some(done) = self.calls.next(), if !self.calls.is_empty() => self.done(done),
+                changed = consents.recv() => {
+                    // Whatever was missed may have been of this room.
+                    let room = changed.unwrap_or(None);
+                    self.consents_changed |= room.is_none_or(|room| room == self.caller.room);
+                    None
+                }
                 Some(event) = events.sound.recv() => Some(self.sound(event)),
                 event = events.control.recv(), if self.room_is_there => Some(self.control(event)),
                 () = tokio::time::sleep_until(wake) => Some(Input::Tick),
@@ -130,6 +146,12 @@ impl Actor {
             }
             self.send_on();
         }
+    }
+
+    /// Nobody is heard before it is known who may be.
+    fn begin(&mut self, consents: store::Consents) {
+        self.step(Input::Consents(consents.clone()));
+        self.caller.link.hear(consents);
     }
 
     /// The meeting's time.
@@ -166,6 +188,7 @@ impl Actor {
                 ear: ListenerEar::new(self.caller.parts.listening, &self.caller.parts.voice),
             },
             FromTrack::Samples { track, samples } => Input::Audio { track, samples },
+            FromTrack::Declined { speaker, open } => Input::Declined { speaker, open },
             FromTrack::Shed { track, ms } => Input::AudioShed { track, ms },
             FromTrack::Muted { track, muted } => Input::TrackMuted { track, muted },
             FromTrack::Ended { track } => {
@@ -214,6 +237,17 @@ impl Actor {
             Done::Shown => self.showing = false,
             Done::StateSet => self.setting_state = false,
             Done::Left => {}
+            Done::Consents(read) => {
+                self.reading_consents = false;
+                match read {
+                    // The core first: what comes after this is not taken in.
+                    Some(consents) => {
+                        self.caller.link.hear(consents.clone());
+                        return Some(Input::Consents(consents));
+                    }
+                    None => self.consents_changed = true,
+                }
+            }
         }
         None
     }
@@ -280,6 +314,11 @@ impl Actor {
 
     /// Starts what is next on each way out, and gives the lease back when it is time.
     fn send_on(&mut self) {
+        if self.consents_changed && !self.reading_consents {
+            self.consents_changed = false;
+            self.reading_consents = true;
+            self.call(Caller::read_consents);
+        }
         if !self.sending
             && let Some(message) = self.outgoing.pop()
         {

@@ -22,6 +22,8 @@ use crate::metrics::Metrics;
 /// A final that the room does not take is offered so often, with this wait between.
 const SEND_ATTEMPTS: u32 = 4;
 const SEND_RETRY: Duration = Duration::from_millis(500);
+/// A database that does not say who may be recognised is asked again after so long.
+const CONSENT_RETRY: Duration = Duration::from_millis(500);
 
 /// What a call comes back with.
 pub(super) enum Done {
@@ -35,6 +37,8 @@ pub(super) enum Done {
     StateSet,
     /// The agent is out of the room.
     Left,
+    /// Who may be recognised; nothing when the database did not say.
+    Consents(Option<store::Consents>),
 }
 
 impl Done {
@@ -146,6 +150,17 @@ impl Caller {
             tracing::warn!(%room, epoch, %error, "the lease was not given back; it will run out");
         }
         Done::core(Input::Released)
+    }
+
+    pub(super) async fn read_consents(self) -> Done {
+        match self.parts.store.consents(self.organisation, self.room).await {
+            Ok(consents) => Done::Consents(Some(consents)),
+            Err(error) => {
+                tracing::warn!(room = %self.room, %error, "who may be recognised is not known");
+                tokio::time::sleep(CONSENT_RETRY).await;
+                Done::Consents(None)
+            }
+        }
     }
 
     /// The room is another agent's now.

@@ -6,11 +6,13 @@
 use std::collections::{BTreeMap, VecDeque};
 
 use serde_json::json;
+use store::Consents;
 use uuid::Uuid;
 
 use super::address::Name;
 use super::asking::Summons;
 use super::coverage::{Cover, Coverage, GapReason, Microphone, Stretch};
+use super::declined::Declined;
 use super::hearing::{FinalRequest, Purpose};
 use super::held::Held;
 use super::ids::Ids;
@@ -74,6 +76,8 @@ pub struct Session<E: Ear> {
     /// Microphones that are open and not heard, by track.
     pub(super) unheard: BTreeMap<String, Unheard>,
     pub(super) held: Held<E::Audio>,
+    pub(super) consents: Consents,
+    pub(super) declined: Declined,
     pub(super) connected: bool,
     pub(super) began_ms: u64,
     pub(super) usage: Usage,
@@ -106,6 +110,8 @@ impl<E: Ear> Session<E> {
             coverage: Coverage::default(),
             unheard: BTreeMap::new(),
             held: Held::default(),
+            consents: Consents::default(),
+            declined: Declined::default(),
             connected: true,
             began_ms: now_ms,
             usage: Usage::default(),
@@ -148,7 +154,7 @@ impl<E: Ear> Session<E> {
                 self.event("participant_left", json!({ "identity": identity }));
             }
             Input::TrackStarted { track, speaker, ear } => {
-                if self.phase == Phase::Running {
+                if self.phase == Phase::Running && self.consents.allow(&speaker.identity) {
                     self.track_started(track, speaker, ear, now_ms);
                 }
             }
@@ -156,6 +162,12 @@ impl<E: Ear> Session<E> {
             Input::AudioShed { track, ms } => self.audio_shed(track, ms, now_ms),
             Input::ConnectionLost => self.connection_lost(now_ms),
             Input::ConnectionBack => self.connected = true,
+            Input::Consents(consents) => self.consents_changed(consents, now_ms),
+            Input::Declined { speaker, open } => {
+                if self.phase == Phase::Running {
+                    self.microphone_declined(speaker, open, now_ms);
+                }
+            }
             Input::TrackMuted { track, muted } => self.track_muted(track, muted, now_ms),
             Input::TrackEnded { track } => self.track_ended(track, now_ms),
             Input::Recognised { ticket, result } => self.recognised(ticket, result, now_ms),
@@ -216,6 +228,7 @@ impl<E: Ear> Session<E> {
             self.questions.next_tick_ms(),
             Some(self.usage.next_tick_ms()),
             self.coverage.next_tick_ms().filter(|_| self.holds_lease()),
+            self.declined.next_tick_ms().filter(|_| self.is_running()),
             self.calm_since_ms.map(|since_ms| since_ms + CALM_MS),
         ]
         .into_iter()
@@ -384,6 +397,7 @@ impl<E: Ear> Session<E> {
             self.track_left(number, left, now_ms);
         }
         self.give_up_unheard(now_ms, |_| true);
+        self.close_all_declined(now_ms);
         self.abandon_questions_not_begun();
         self.phase = Phase::Draining {
             reason,
@@ -415,6 +429,7 @@ impl<E: Ear> Session<E> {
         if let Some(rows) = self.coverage.take(now_ms, draining) {
             self.outbox.push(Write::Coverage(rows));
         }
+        self.go_on_declining(now_ms);
         self.show_pressure(now_ms);
         self.write_usage(now_ms, false);
         self.go_on_asking(now_ms);

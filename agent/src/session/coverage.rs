@@ -183,8 +183,13 @@ impl Coverage {
 
     /// A stretch that had left the ledger, or never was in it, is settled so.
     pub fn restate(&mut self, stretch: Stretch) {
-        self.settled
-            .push((stretch.cover, stretch.end_ms - stretch.start_ms));
+        let length_ms = stretch.end_ms - stretch.start_ms;
+        self.extend(stretch, length_ms);
+    }
+
+    /// A settled stretch is as long as this now, by so much more than before.
+    pub fn extend(&mut self, stretch: Stretch, by_ms: u64) {
+        self.settled.push((stretch.cover, by_ms));
         let entry = Entry {
             track: 0,
             stretch,

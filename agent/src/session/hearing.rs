@@ -129,6 +129,9 @@ impl<E: Ear> Session<E> {
             "track_subscribed",
             json!({ "identity": speaker.identity, "track": speaker.track_id }),
         );
+        if let Some(until_ms) = self.close_declined(&speaker.track_id, now_ms) {
+            self.coverage.accounted(track, until_ms);
+        }
         self.coverage.microphone(&speaker, Microphone::Heard);
         self.tracks.insert(track, Track::new(speaker, ear, now_ms));
     }

@@ -1,6 +1,7 @@
 //! What goes into a session's core and what comes out of it.
 
 use speech::Hypothesis;
+use store::Consents;
 use uuid::Uuid;
 
 use super::hearing::{Recognise, RecogniseError};
@@ -62,6 +63,15 @@ pub enum Input<E: Ear> {
     ConnectionLost,
     /// The connection to the room is there again.
     ConnectionBack,
+    /// Who may be recognised, as it is now.
+    Consents(Consents),
+    /// A microphone of somebody who has not agreed is open, or is not any more.
+    Declined {
+        /// Whose it is.
+        speaker: Speaker,
+        /// Which of the two.
+        open: bool,
+    },
     /// The recogniser answered.
     Recognised {
         /// Which request.

@@ -9,6 +9,7 @@ mod calls;
 pub mod clock;
 pub mod core;
 pub mod coverage;
+pub mod declined;
 pub mod ear;
 pub mod hearing;
 mod held;

@@ -9,7 +9,7 @@ mod sound;
 use std::sync::Arc;
 
 use livekit::prelude::*;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot, watch};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -90,6 +90,13 @@ pub enum FromTrack {
         /// How much.
         ms: u64,
     },
+    /// A microphone of somebody who has not agreed is open, or is not any more. It is not heard.
+    Declined {
+        /// Whose it is.
+        speaker: Speaker,
+        /// Which of the two.
+        open: bool,
+    },
     /// It was muted or unmuted.
     Muted {
         /// The track.
@@ -126,13 +133,15 @@ pub async fn join(url: &str, token: &str) -> Result<(RoomLink, RoomEvents), Room
         .map_err(|error| RoomFailure::Join(Box::new(error)))?;
     let (to_control, control) = mpsc::channel(CONTROL_QUEUE);
     let (to_sound, sound) = mpsc::channel(SOUND_QUEUE);
+    let (consents, consented) = watch::channel(None);
     let link = RoomLink {
+        consents: Arc::new(consents),
         room: Arc::new(room),
         tasks: TaskTracker::new(),
         over: CancellationToken::new(),
     };
     link.offer_ask(to_control.clone());
     link.tasks
-        .spawn(ears::Ears::new(&link, to_control, to_sound).listen(events));
+        .spawn(ears::Ears::new(&link, to_control, to_sound, consented).listen(events));
     Ok((link, RoomEvents { control, sound }))
 }

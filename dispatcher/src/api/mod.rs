@@ -5,6 +5,7 @@ pub mod documents;
 pub mod openapi;
 pub mod organisations;
 pub mod participants;
+pub mod prices;
 pub mod rooms;
 pub mod search;
 
@@ -51,6 +52,7 @@ pub fn routes(app: App) -> OpenApiRouter<App> {
     let guarded = OpenApiRouter::new()
         .routes(routes!(organisations::create::create))
         .routes(routes!(organisations::read::read))
+        .routes(routes!(prices::set::set, prices::list::list))
         .routes(routes!(rooms::create::create, rooms::list::list))
         .routes(routes!(rooms::read::read))
         .routes(routes!(rooms::cancel::cancel))
@@ -64,6 +66,7 @@ pub fn routes(app: App) -> OpenApiRouter<App> {
         .routes(routes!(rooms::events::events))
         .routes(routes!(participants::create::create, participants::list::list))
         .routes(routes!(participants::token::token))
+        .routes(routes!(participants::consent::set, participants::consent::get))
         .routes(routes!(documents::list::list))
         .routes(routes!(documents::read::read, documents::delete::delete))
         .routes(routes!(search::search))
@@ -83,6 +86,7 @@ pub fn routes(app: App) -> OpenApiRouter<App> {
         .routes(routes!(pages::captions::events))
         .routes(routes!(pages::transcript::transcript))
         .routes(routes!(pages::join::page, pages::join::enter))
+        .routes(routes!(pages::consent::consent))
         .layer(DefaultBodyLimit::max(BODY_MAX_BYTES))
         .merge(
             OpenApiRouter::new()

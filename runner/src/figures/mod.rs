@@ -4,6 +4,7 @@
 mod captions;
 mod figure;
 mod join;
+mod ledger;
 mod machine;
 mod observer;
 mod page;
@@ -35,6 +36,8 @@ pub enum Name {
     Join,
     /// How right captions are and how late they come.
     Captions,
+    /// What a meeting with failures leaves unaccounted for.
+    Ledger,
 }
 
 /// The command's options.
@@ -42,6 +45,8 @@ pub enum Name {
 pub struct Options {
     /// What to measure.
     pub name: Name,
+    /// How long the meeting is, where that can be chosen.
+    pub minutes: Option<u64>,
     /// Where to write the figures as JSON.
     pub json: Option<PathBuf>,
 }
@@ -52,7 +57,12 @@ pub struct Options {
 /// The machine cannot be made ready, a part does not start, or a measurement cannot be taken.
 pub async fn run(workspace: &Path, options: &Options) -> Result<()> {
     let begun = Instant::now();
-    let ready = setup::prepare(workspace, Need::Demo, Profile::Release)?;
+    let profile = match options.name {
+        // Nothing in it is a speed.
+        Name::Ledger => Profile::Debug,
+        Name::Captions | Name::Join => Profile::Release,
+    };
+    let ready = setup::prepare(workspace, Need::Demo, profile)?;
     let name = options
         .name
         .to_possible_value()
@@ -61,6 +71,15 @@ pub async fn run(workspace: &Path, options: &Options) -> Result<()> {
     let machine = Machine::read()?;
     let report = match options.name {
         Name::Captions => captions::measure(&ready, begun).await?,
+        Name::Ledger => {
+            let minutes = options.minutes.unwrap_or(ledger::MINUTES);
+            let mut interrupt = Interrupt::new()?;
+            tokio::select! {
+                biased;
+                () = interrupt.wait() => None,
+                report = ledger::measure(&ready, minutes) => Some(report?),
+            }
+        }
         Name::Join => {
             let mut interrupt = Interrupt::new()?;
             // Whatever has been started is ended when the future is dropped.

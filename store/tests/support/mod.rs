@@ -202,6 +202,7 @@ impl Drop for Database {
 pub(crate) fn new_room() -> NewRoom {
     let now = Utc::now();
     NewRoom {
+        consent: store::ConsentPolicy::Assumed,
         title: "Quarterly review".into(),
         starts_at: now - Duration::from_secs(60),
         ends_at: now + HOUR,

@@ -10,3 +10,4 @@ mod leaving_people_keep_their_words;
 mod media_servers_restart;
 mod strangers_stay_outside;
 mod the_demo_happens;
+mod who_declines_is_not_recognised;

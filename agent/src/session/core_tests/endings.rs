@@ -195,3 +195,25 @@ fn handing_in_ends_in_bounded_time() {
     let outputs = meeting.wait(HAND_IN_LIMIT_MS);
     assert_eq!(outputs, [Output::Finished(Ending::Fenced)]);
 }
+
+#[test]
+fn an_agent_that_is_killed_takes_ten_seconds_of_usage_with_it_at_most() {
+    let mut meeting = Meeting::with_track(1);
+    meeting.settle();
+    let (mut received_ms, mut written_s) = (0, 0.0);
+    for _ in 0..(5 * FLUSH_MS / 100) {
+        let mut open = writes(&meeting.hear(1, false));
+        received_ms += 100;
+        while let Some((ticket, write)) = open.pop() {
+            if let Write::Usage(rows) = write {
+                let audio = rows.iter().filter(|row| row.kind == "audio_received");
+                written_s += audio.map(|row| row.quantity).sum::<f64>();
+            }
+            let result = Ok(None);
+            open.extend(writes(&meeting.feed(Input::Stored { ticket, result })));
+        }
+        // Killed here, this is missing:
+        let missing_ms = f64::from(received_ms) - written_s * 1000.0;
+        assert!(missing_ms <= FLUSH_MS as f64, "{missing_ms}");
+    }
+}

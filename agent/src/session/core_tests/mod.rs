@@ -2,6 +2,7 @@
 
 mod any_order;
 mod captions;
+mod consent;
 mod endings;
 mod ledger;
 mod questions;

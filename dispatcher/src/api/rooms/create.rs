@@ -7,7 +7,7 @@ use serde::Deserialize;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use super::Room;
+use super::{ConsentPolicy, Room};
 use crate::App;
 use crate::api::ApiErrors;
 use crate::caller::Caller;
@@ -37,6 +37,9 @@ pub struct NewRoom {
     #[serde(default)]
     #[schema(max_length = 8000)]
     instructions: String,
+    /// Who may be recognised; `assumed` unless given.
+    #[serde(default)]
+    consent: ConsentPolicy,
 }
 
 impl NewRoom {
@@ -59,6 +62,7 @@ impl NewRoom {
             ends_at,
             capacity,
             instructions: self.instructions,
+            consent: self.consent.into(),
         })
     }
 }
@@ -96,6 +100,7 @@ mod tests {
             ends_at: ends.map(at),
             capacity: None,
             instructions: String::new(),
+            consent: ConsentPolicy::Assumed,
         }
     }
 
