@@ -23,7 +23,7 @@ SELECT s.id, s.organisation_id, s.room_id, s.sequence, s.epoch, s.identity, s.sp
        COALESCE(c.text, s.text) AS text, COALESCE(c.words, s.words) AS words, s.engine,
        COALESCE(c.id, 0) AS revision,
        CASE WHEN c.text IS NOT NULL THEN c.author END AS corrected_by,
-       CASE WHEN c.text IS NOT NULL THEN s.text END AS recognised_text
+       CASE WHEN c.text IS NOT NULL THEN s.text END AS recognised_text, s.late
 FROM segments s
 LEFT JOIN LATERAL (
     SELECT id, text, words, author FROM corrections WHERE segment_id = s.id ORDER BY id DESC LIMIT 1

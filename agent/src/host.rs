@@ -10,6 +10,7 @@ use speech::{ListenerOptions, VoiceModel};
 use store::Store;
 use uuid::Uuid;
 
+use crate::changes::Changes;
 use crate::engines::Engines;
 use crate::metrics::Metrics;
 use crate::session::io::Ending;
@@ -38,6 +39,8 @@ pub struct Parts {
     pub embedder: Embedder,
     /// What writes answers.
     pub answerer: Answerer,
+    /// What others change in rooms.
+    pub changes: Changes,
     /// What is counted.
     pub metrics: Arc<Metrics>,
     /// LiveKit's address.

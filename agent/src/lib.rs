@@ -1,6 +1,7 @@
 //! The agent: a LiveKit agent worker that carries many meetings in one process. It hears every participant,
 //! captions them live, stores each final before it shows it, and answers questions from documents.
 
+pub mod changes;
 pub mod config;
 pub mod engines;
 pub mod health;

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use agent::changes::Changes;
 use agent::config::{Chat, Config, Options};
 use agent::engines::Engines;
 use agent::health::{self, Health};
@@ -69,7 +70,10 @@ async fn main() -> Result<()> {
         config.engines.deepgram(),
     )?;
     let instance = uuid::Uuid::new_v4().to_string();
+    let changes = Changes::default();
+    let hearing_changes = tokio::spawn(changes.clone().run(store.clone()));
     let parts = Arc::new(Parts {
+        changes,
         store: store.clone(),
         engines,
         listening: ListenerOptions::default(),
@@ -107,6 +111,7 @@ async fn main() -> Result<()> {
     drain.cancel();
     let left = working.await.context("the worker")?;
     serving.abort();
+    hearing_changes.abort();
     if tokio::time::timeout(CLOSE_LIMIT, store.close()).await.is_err() {
         tracing::warn!("the database's connections did not close in time");
     }

@@ -1,7 +1,12 @@
 //! Counters and histograms of the process, as text that Prometheus reads. Ids and words never get here.
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use crate::session::coverage::Cover;
+use crate::session::outbox::Pressure;
 
 /// Upper bounds of the delay histograms, milliseconds.
 const DELAY_BUCKETS_MS: [u64; 10] = [50, 100, 250, 500, 1_000, 1_500, 2_500, 5_000, 10_000, 30_000];
@@ -76,6 +81,10 @@ pub struct Metrics {
     pub recognisers_rested: AtomicU64,
     /// Recognisers that worked again after a rest.
     pub recognisers_back: AtomicU64,
+    /// Milliseconds of detected speech by what became of them.
+    covered: Mutex<BTreeMap<(&'static str, &'static str), u64>>,
+    /// Sessions that leave out partials, and sessions that leave out audio.
+    under_load: [AtomicI64; 2],
     /// Messages that a room did not take.
     pub room_send_failures: AtomicU64,
     /// Questions asked.
@@ -92,6 +101,55 @@ impl Metrics {
     /// Counts one.
     pub fn count(counter: &AtomicU64) {
         counter.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Counts a stretch of the coverage ledger that is settled.
+    pub fn covered(&self, cover: Cover, ms: u64) {
+        let labels = match cover {
+            Cover::Transcribed => ("transcribed", ""),
+            Cover::Empty => ("empty", ""),
+            Cover::Declined => ("declined", ""),
+            Cover::Gap(reason) => ("gap", reason.as_str()),
+            Cover::Open | Cover::Pending => return,
+        };
+        *self.lock_covered().entry(labels).or_default() += ms;
+    }
+
+    /// A session's load has changed.
+    pub fn pressure(&self, before: Pressure, now: Pressure) {
+        for (gauge, step) in self
+            .under_load
+            .iter()
+            .zip([Pressure::NoPartials, Pressure::NoAudio])
+        {
+            let change = i64::from(now == step) - i64::from(before == step);
+            gauge.fetch_add(change, Ordering::Relaxed);
+        }
+    }
+
+    fn lock_covered(&self) -> MutexGuard<'_, BTreeMap<(&'static str, &'static str), u64>> {
+        self.covered.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn render_coverage(&self, text: &mut String) {
+        let name = "rapporteur_agent_speech_seconds_total";
+        let _ = writeln!(
+            text,
+            "# HELP {name} Detected speech and unheard microphones by what became of them.\n# TYPE {name} counter"
+        );
+        for ((state, reason), ms) in self.lock_covered().iter() {
+            let seconds = *ms as f64 / 1000.0;
+            let _ = writeln!(text, "{name}{{state=\"{state}\",reason=\"{reason}\"}} {seconds}");
+        }
+        let name = "rapporteur_agent_sessions_under_load";
+        let _ = writeln!(
+            text,
+            "# HELP {name} Sessions that leave something out.\n# TYPE {name} gauge"
+        );
+        for (left_out, gauge) in ["partials", "audio"].into_iter().zip(&self.under_load) {
+            let value = gauge.load(Ordering::Relaxed);
+            let _ = writeln!(text, "{name}{{left_out=\"{left_out}\"}} {value}");
+        }
     }
 
     /// The text that Prometheus reads.
@@ -188,6 +246,7 @@ impl Metrics {
                 "# HELP {name} {help}\n# TYPE {name} counter\n{name} {value}"
             );
         }
+        self.render_coverage(&mut text);
         self.joined.write(
             "rapporteur_agent_join_seconds",
             "From assignment to hearing.",
@@ -210,6 +269,26 @@ impl Metrics {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::session::coverage::GapReason;
+
+    #[test]
+    fn speech_is_counted_by_what_became_of_it() {
+        let metrics = Metrics::default();
+        metrics.covered(Cover::Transcribed, 1_500);
+        metrics.covered(Cover::Gap(GapReason::NoAgent), 250);
+        metrics.covered(Cover::Gap(GapReason::NoAgent), 250);
+        metrics.pressure(Pressure::None, Pressure::NoPartials);
+        metrics.pressure(Pressure::NoPartials, Pressure::NoAudio);
+        let text = metrics.render();
+        for line in [
+            "rapporteur_agent_speech_seconds_total{state=\"transcribed\",reason=\"\"} 1.5\n",
+            "rapporteur_agent_speech_seconds_total{state=\"gap\",reason=\"no_agent\"} 0.5\n",
+            "rapporteur_agent_sessions_under_load{left_out=\"partials\"} 0\n",
+            "rapporteur_agent_sessions_under_load{left_out=\"audio\"} 1\n",
+        ] {
+            assert!(text.contains(line), "{line}{text}");
+        }
+    }
 
     #[test]
     fn delays_fall_into_cumulative_buckets() {

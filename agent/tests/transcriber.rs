@@ -38,6 +38,7 @@ fn request(audio: &[i16]) -> Request {
         kind: RequestKind::Final,
         audio: Audio::from(audio),
         start_ms: 5_000,
+        settled: Vec::new(),
         prompt: String::new(),
     }
 }

@@ -11,6 +11,10 @@ const EMPTY = {
   ended: "The meeting is over. Nothing was said in it.",
   cancelled: "The meeting was called off.",
 };
+const LOAD = {
+  partials: "Much is being said at once: captions appear when a sentence is complete.",
+  audio: "Too much is being said at once: some of it is not captioned. What is missing is marked.",
+};
 // What is stored comes within this time of opening the page; it is not read aloud.
 const CAUGHT_UP_MS = 1_500;
 
@@ -22,6 +26,7 @@ if (transcript.log.dataset.corrections) review(transcript);
 const connection = document.getElementById("connection");
 const figures = document.getElementById("figures");
 const state = document.getElementById("state");
+const load = document.getElementById("load");
 const { assistant } = transcript.log.dataset;
 let meeting = state.dataset.state;
 
@@ -89,12 +94,16 @@ function listen() {
   source.addEventListener("answers", (event) => {
     for (const answer of JSON.parse(event.data)) transcript.answer({ assistant, ...answer });
   });
+  source.addEventListener("gaps", (event) => transcript.gaps(JSON.parse(event.data)));
   source.addEventListener("status", (event) => {
-    const { status, settled_ms, coverage } = JSON.parse(event.data);
+    const { status, settled_ms, coverage, left_out } = JSON.parse(event.data);
     meeting = status;
     showState();
+    write(load, LOAD[left_out] ?? "");
+    load.hidden = !LOAD[left_out];
     const shown = [];
-    if (coverage !== null) shown.push(`${Math.round(coverage * 100)} % of speech captioned`);
+    // Rounded down: "100 %" means that nothing is missing.
+    if (coverage !== null) shown.push(`${Math.floor(coverage * 100)} % of speech captioned`);
     if (settled_ms !== null) shown.push(`settled after ${(settled_ms / 1000).toFixed(1)} s`);
     figures.replaceChildren(...shown.map((words) => Object.assign(document.createElement("span"), { textContent: words })));
   });

@@ -194,7 +194,39 @@ function readText(topic, text) {
   });
 }
 
+// ---- Being transcribed ----
+
+let own = { key: "", recognised: true };
+
+function showConsent() {
+  const words = own.recognised ? "What you say is transcribed." : "What you say is not transcribed.";
+  if ($("recognised").textContent !== words) $("recognised").textContent = words;
+  $("consent").textContent = own.recognised ? "Do not transcribe me" : "Transcribe me";
+}
+
+$("consent").addEventListener("click", async () => {
+  const granted = !own.recognised;
+  $("consent").disabled = true;
+  try {
+    const answer = await fetch(`/join/${roomId}/consent`, {
+      method: "POST",
+      headers: { "content-type": "application/json", accept: "application/json" },
+      body: JSON.stringify({ key: own.key, granted }),
+    });
+    if (!answer.ok) throw new Error();
+    own.recognised = (await answer.json()).recognised;
+    say("notice", "");
+  } catch {
+    say("notice", "That could not be changed. Try again.");
+  }
+  $("consent").disabled = false;
+  showConsent();
+  $("consent").focus();
+});
+
 async function meet(way) {
+  own = { key: way.rejoin_key, recognised: way.recognised };
+  showConsent();
   transcript ??= new Transcript();
   room = new Room({ adaptiveStream: false, dynacast: false, disconnectOnPageLeave: true });
   room
@@ -218,7 +250,8 @@ async function meet(way) {
   readText("lk.transcription", (text, info, identity) => {
     const id = info.attributes?.["lk.segment_id"] ?? info.id;
     const caption = { id, identity, name: nameOf(identity), text, start_ms: Date.now() - begun };
-    if (info.attributes?.["lk.transcription_final"] === "true") transcript.settle(caption, true);
+    if (!text) transcript.drop(id);
+    else if (info.attributes?.["lk.transcription_final"] === "true") transcript.settle(caption, true);
     else transcript.change(caption);
   });
   readText("lk.chat", (text, info, identity) => {

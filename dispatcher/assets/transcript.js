@@ -39,6 +39,7 @@ export class Transcript {
     this.settled = new Map();
     this.changing = new Map();
     this.entries = new Map();
+    this.missing = new Map();
     this.following = true;
     this.scroll.addEventListener("scroll", () => {
       const left = this.scroll.scrollHeight - this.scroll.scrollTop - this.scroll.clientHeight;
@@ -76,20 +77,28 @@ export class Transcript {
 
   // A settled caption: { id, identity, name, text, start_ms, revision, corrected_by, recognised_text }.
   settle(segment, fresh) {
-    this.#drop(segment.id);
+    this.drop(segment.id);
     if (this.settled.has(segment.id)) return this.correct(segment);
     this.empty.hidden = true;
+    const words = element("span", fresh ? "new" : "");
+    words.dataset.at = String(segment.start_ms);
+    words.dataset.segment = segment.id;
+    this.settled.set(segment.id, { segment, words });
+    read(words, segment);
+    if (segment.late) {
+      const late = this.#turn(segment.identity, segment.name, segment.start_ms);
+      late.classList.add("late");
+      late.querySelector(".who").append(element("span", "mark", "added later"));
+      late.lastElementChild.append(words, " ");
+      this.#place(late, segment.start_ms);
+      return;
+    }
     let turn = this.log.lastElementChild;
     if (!this.#continues(turn, segment)) {
       turn = this.#turn(segment.identity, segment.name, segment.start_ms);
       this.log.append(turn);
     }
     turn.dataset.at = String(segment.start_ms);
-    const words = element("span", fresh ? "new" : "");
-    words.dataset.at = String(segment.start_ms);
-    words.dataset.segment = segment.id;
-    this.settled.set(segment.id, { segment, words });
-    read(words, segment);
     // A real space: the words are also copied and read aloud.
     turn.lastElementChild.append(words, " ");
     this.#joinPartials();
@@ -106,12 +115,14 @@ export class Transcript {
   }
 
   #continues(turn, caption) {
-    return turn?.dataset.identity === caption.identity && caption.start_ms - Number(turn.dataset.at) < PARAGRAPH_GAP_MS;
+    return !turn?.classList.contains("late") && turn?.dataset.identity === caption.identity && caption.start_ms - Number(turn.dataset.at) < PARAGRAPH_GAP_MS;
   }
 
   // A caption that still changes: { id, identity, name, text, start_ms }.
   change(partial) {
-    if (this.settled.has(partial.id) || !partial.text) return;
+    if (this.settled.has(partial.id)) return;
+    // There was nothing after all, or it was taken back.
+    if (!partial.text) return this.drop(partial.id);
     this.empty.hidden = true;
     let known = this.changing.get(partial.id);
     if (!known) {
@@ -134,14 +145,14 @@ export class Transcript {
     }
   }
 
-  #drop(id) {
+  drop(id) {
     this.changing.get(id)?.turn.remove();
     if (this.changing.delete(id)) this.#joinPartials();
   }
 
   #forgetLost() {
     for (const [id, known] of this.changing) {
-      if (performance.now() - known.at > PARTIAL_MAX_MS) this.#drop(id);
+      if (performance.now() - known.at > PARTIAL_MAX_MS) this.drop(id);
     }
   }
 
@@ -152,6 +163,31 @@ export class Transcript {
     card.querySelector(".who").append(element("time", "", clock(answer.at_ms)));
     this.entries.set(answer.id, card);
     this.#place(card, answer.at_ms);
+  }
+
+  // All that is missing, as it is now: [{ id, name, reason, start_ms, end_ms }]. What was filled is taken away.
+  gaps(gaps) {
+    const now = new Set(gaps.map(({ id }) => id));
+    for (const [id, { card }] of this.missing) {
+      if (!now.has(id)) {
+        card.remove();
+        this.missing.delete(id);
+      }
+    }
+    for (const gap of gaps) {
+      const words = gapWords(gap);
+      const known = this.missing.get(gap.id);
+      if (known?.start_ms === gap.start_ms) {
+        const text = known.card.querySelector(".text");
+        if (text.textContent !== words) text.textContent = words;
+        continue;
+      }
+      known?.card.remove();
+      const card = element("p", gap.reason === "declined" ? "gap declined" : "gap");
+      card.append(element("time", "", clock(gap.start_ms)), element("span", "text", words));
+      this.missing.set(gap.id, { card, start_ms: gap.start_ms });
+      this.#place(card, gap.start_ms);
+    }
   }
 
   // A chat message: { id, from, text, assistant }; the same id again replaces its text.
@@ -198,6 +234,24 @@ function read(words, { text, corrected_by, recognised_text }) {
   words.classList.toggle("nothing", text === "");
   if (corrected_by === undefined) words.removeAttribute("title");
   else words.title = `Corrected by ${corrected_by}. Heard: “${recognised_text}”`;
+}
+
+// Why something is missing, for people.
+const WHY = {
+  recogniser_failed: "could not be recognised",
+  overload: "too many people spoke at once",
+  outbox_full: "the transcript could not be stored for too long",
+  connection_lost: "the connection was lost",
+  segment_refused: "could not be stored",
+  agent_lost: "the transcriber stopped",
+  no_agent: "no transcriber was in the room",
+};
+
+function gapWords({ name, reason, start_ms, end_ms }) {
+  const seconds = Math.max(1, Math.round((end_ms - start_ms) / 1000));
+  const long = seconds < 100 ? `${seconds} s` : `${Math.round(seconds / 60)} min`;
+  if (reason === "declined") return `${name} is not transcribed (${long}): has not agreed`;
+  return `${long} of ${name} missing: ${WHY[reason] ?? "not captured"}`;
 }
 
 // { assistant, question, asked_by, text, note, sources: [{ document_title, heading, page, quote }] }

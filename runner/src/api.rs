@@ -60,6 +60,25 @@ pub struct Segment {
     pub words: Vec<Word>,
 }
 
+/// A stretch of the coverage ledger.
+#[derive(Clone, Debug, Deserialize)]
+pub struct Stretch {
+    /// In LiveKit.
+    pub identity: String,
+    /// The LiveKit track.
+    pub track_id: String,
+    /// On the meeting clock.
+    pub start_ms: i64,
+    /// On the meeting clock.
+    pub end_ms: i64,
+    /// `transcribed`, `gap`, ...
+    pub state: String,
+    /// Of a gap.
+    pub reason: Option<String>,
+    /// Whether it had been a gap before.
+    pub late: bool,
+}
+
 /// Who said something.
 #[derive(Clone, Debug, Deserialize)]
 pub struct Speaker {
@@ -344,6 +363,26 @@ impl RoomApi {
             }
             after = page.next_after_sequence;
         }
+    }
+
+    /// The whole coverage ledger.
+    ///
+    /// # Errors
+    /// The dispatcher refuses.
+    pub async fn coverage(&self) -> Result<Vec<Stretch>> {
+        #[derive(Deserialize)]
+        struct Page {
+            stretches: Vec<Stretch>,
+            next_skip: Option<i64>,
+        }
+        let (mut all, mut skip) = (Vec::new(), Some(0));
+        while let Some(place) = skip {
+            let path = format!("{}/coverage?skip={place}&limit=1000", self.base);
+            let page: Page = self.api.get(&path).await?;
+            all.extend(page.stretches);
+            skip = page.next_skip;
+        }
+        Ok(all)
     }
 
     /// Questions and answers.

@@ -38,6 +38,9 @@ enum Action {
     Figures {
         /// What to measure.
         name: figures::Name,
+        /// How long the meeting is, where that can be chosen.
+        #[arg(long)]
+        minutes: Option<u64>,
         /// Write the figures to this file.
         #[arg(long)]
         json: Option<PathBuf>,
@@ -70,7 +73,10 @@ async fn run(action: Action) -> Result<()> {
     match action {
         Action::Setup { models } => setup(&workspace, models),
         Action::Demo { once, json } => demo::run(&workspace, &demo::Options { once, json }).await,
-        Action::Figures { name, json } => figures::run(&workspace, &figures::Options { name, json }).await,
+        Action::Figures { name, minutes, json } => {
+            let options = figures::Options { name, minutes, json };
+            figures::run(&workspace, &options).await
+        }
         Action::Verify { only } => verify::run(&workspace, &only).await,
     }
 }

@@ -81,6 +81,7 @@ fn request(utterance: u64) -> Request {
         audio: Audio::from([7; 160]),
         start_ms: 0,
         prompt: String::new(),
+        settled: Vec::new(),
     }
 }
 

@@ -68,6 +68,11 @@ pub enum CaptionNotice {
         /// Its id.
         answer: Uuid,
     },
+    /// What is shown beside the captions changed: gaps, or what is left out under load.
+    Record {
+        /// The room.
+        room: Uuid,
+    },
     /// Notices may have been missed: read the tables again.
     Resynchronise,
 }
@@ -127,6 +132,10 @@ pub(crate) async fn notify_corrected(
 
 pub(crate) async fn notify_answer(connection: &mut PgConnection, room: Uuid, answer: Uuid) -> Result<()> {
     notify(connection, &CaptionNotice::Answer { room, answer }).await
+}
+
+pub(crate) async fn notify_record(connection: &mut PgConnection, room: Uuid) -> Result<()> {
+    notify(connection, &CaptionNotice::Record { room }).await
 }
 
 impl Store {

@@ -5,6 +5,7 @@ use serde_json::json;
 use sqlx::types::Json;
 use uuid::Uuid;
 
+use crate::changes::{self, RoomChange};
 use crate::segments::{Segment, Word, storable_words};
 use crate::{Result, Store, StoreError, captions, events, lock_room, storable};
 
@@ -98,6 +99,7 @@ impl Store {
         )
         .await?;
         captions::notify_corrected(&mut transaction, room, sequence, segment).await?;
+        changes::notify(&mut transaction, RoomChange::Corrected { room, segment }).await?;
         transaction.commit().await?;
         Ok(id)
     }
@@ -130,7 +132,7 @@ impl Store {
     pub async fn segment(&self, organisation: Uuid, room: Uuid, segment: Uuid) -> Result<Segment> {
         sqlx::query_as(
             "SELECT id, sequence, epoch, identity, speaker_name, track_id, start_ms, end_ms, text, words, engine,
-                    revision, corrected_by, recognised_text
+                    revision, corrected_by, recognised_text, late
              FROM transcript WHERE organisation_id = $1 AND room_id = $2 AND id = $3",
         )
         .bind(organisation)
@@ -156,7 +158,7 @@ impl Store {
     ) -> Result<Vec<Segment>> {
         Ok(sqlx::query_as(
             "SELECT id, sequence, epoch, identity, speaker_name, track_id, start_ms, end_ms, text, words, engine,
-                    revision, corrected_by, recognised_text
+                    revision, corrected_by, recognised_text, late
              FROM transcript
              WHERE organisation_id = $1 AND room_id = $2 AND sequence <= $3 AND revision > $4
                AND id IN (SELECT segment_id FROM corrections WHERE room_id = $2 AND id > $4)

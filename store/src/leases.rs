@@ -8,7 +8,9 @@ use serde_json::json;
 use sqlx::PgConnection;
 use uuid::Uuid;
 
-use crate::{Result, RoomStatus, Store, StoreError, events, lock_room, storable};
+use crate::{
+    Result, RoomStatus, Store, StoreError, Stretch, captions, coverage, events, fence, lock_room, storable,
+};
 
 /// Where an agent session stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, sqlx::Type)]
@@ -32,6 +34,29 @@ impl SessionStatus {
             Self::Running => "running",
             Self::Ended => "ended",
             Self::Expired => "expired",
+        }
+    }
+}
+
+/// What a session under load leaves out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, sqlx::Type)]
+#[sqlx(type_name = "text", rename_all = "snake_case")]
+pub enum Pressure {
+    /// Nothing.
+    None,
+    /// Partials.
+    NoPartials,
+    /// Audio.
+    NoAudio,
+}
+
+impl Pressure {
+    /// The word in the API.
+    pub fn left_out(self) -> &'static str {
+        match self {
+            Self::None => "nothing",
+            Self::NoPartials => "partials",
+            Self::NoAudio => "audio",
         }
     }
 }
@@ -68,6 +93,8 @@ pub struct Lease {
     pub clock_origin: DateTime<Utc>,
     /// How far the meeting clock has come, in milliseconds, at the moment the lease was taken.
     pub meeting_ms: i64,
+    /// Microphones that nobody heard between the session before and this one.
+    pub unheard: Vec<Stretch>,
 }
 
 /// Closes a session whose lease ran out. The caller holds the room's and the session's lock.
@@ -84,6 +111,7 @@ async fn expire(
     .bind(session)
     .execute(&mut *connection)
     .await?;
+    coverage::session_lost(connection, room, epoch).await?;
     events::insert(
         connection,
         organisation,
@@ -192,7 +220,7 @@ impl Store {
         let taken: Option<(Uuid, bool)> = sqlx::query_as(
             "UPDATE agent_sessions s
              SET status = 'running', worker = $3, joined_at = COALESCE(s.joined_at, now()),
-                 lease_expires_at = clock_timestamp() + make_interval(secs => $4)
+                 lease_expires_at = clock_timestamp() + make_interval(secs => $4), renewed_at = clock_timestamp()
              FROM (SELECT id, joined_at IS NULL AS first FROM agent_sessions WHERE room_id = $1 AND epoch = $2) AS before
              WHERE s.id = before.id
                AND (s.status = 'dispatched' OR (s.status = 'running' AND s.worker = $3))
@@ -217,7 +245,9 @@ impl Store {
         .bind(room)
         .fetch_one(&mut *transaction)
         .await?;
+        let meeting_ms = meeting_ms.max(0.0) as i64;
         if first {
+            coverage::nobody_heard(&mut transaction, room, epoch, meeting_ms).await?;
             let data = json!({"epoch": epoch, "worker": worker});
             events::insert(
                 &mut transaction,
@@ -229,11 +259,13 @@ impl Store {
             )
             .await?;
         }
+        let unheard = coverage::unheard(&mut transaction, room, epoch).await?;
         transaction.commit().await?;
         Ok(Lease {
             session,
             clock_origin,
-            meeting_ms: meeting_ms.max(0.0) as i64,
+            meeting_ms,
+            unheard,
         })
     }
 
@@ -245,7 +277,8 @@ impl Store {
     /// the lease is renewed all the same, so that the agent can finish its writing, and the answer is a conflict.
     pub async fn renew_lease(&self, room: Uuid, epoch: i64, lease: Duration) -> Result<()> {
         let renewed: Option<RoomStatus> = sqlx::query_scalar(
-            "UPDATE agent_sessions s SET lease_expires_at = clock_timestamp() + make_interval(secs => $3)
+            "UPDATE agent_sessions s SET lease_expires_at = clock_timestamp() + make_interval(secs => $3),
+                    renewed_at = clock_timestamp()
              FROM rooms r
              WHERE s.room_id = $1 AND s.epoch = $2 AND s.status = 'running' AND r.id = s.room_id
              RETURNING r.status",
@@ -275,6 +308,56 @@ impl Store {
             }),
             None => Err(StoreError::NotFound { what: "room" }),
         }
+    }
+
+    /// Says what a session under load leaves out; an event, and viewers are told.
+    ///
+    /// # Errors
+    /// A newer epoch was handed out, there is no such room there, or the database is away.
+    pub async fn record_pressure(
+        &self,
+        organisation: Uuid,
+        room: Uuid,
+        epoch: i64,
+        pressure: Pressure,
+    ) -> Result<()> {
+        let mut transaction = self.pool.begin().await?;
+        fence(&mut transaction, organisation, room, epoch).await?;
+        sqlx::query("UPDATE agent_sessions SET pressure = $3 WHERE room_id = $1 AND epoch = $2")
+            .bind(room)
+            .bind(epoch)
+            .bind(pressure)
+            .execute(&mut *transaction)
+            .await?;
+        let data = json!({ "left_out": pressure.left_out() });
+        events::insert(
+            &mut transaction,
+            organisation,
+            room,
+            Some(epoch),
+            "load_changed",
+            data,
+        )
+        .await?;
+        captions::notify_record(&mut transaction, room).await?;
+        transaction.commit().await?;
+        Ok(())
+    }
+
+    /// What the room's running session leaves out.
+    ///
+    /// # Errors
+    /// The database is away.
+    pub async fn pressure(&self, organisation: Uuid, room: Uuid) -> Result<Pressure> {
+        let pressure = sqlx::query_scalar(
+            "SELECT pressure FROM agent_sessions WHERE organisation_id = $1 AND room_id = $2 AND status = 'running'
+             ORDER BY epoch DESC LIMIT 1",
+        )
+        .bind(organisation)
+        .bind(room)
+        .fetch_optional(&self.pool)
+        .await?;
+        Ok(pressure.unwrap_or(Pressure::None))
     }
 
     /// Gives the room back. Releasing twice, or after having been fenced, changes nothing.
@@ -327,6 +410,16 @@ impl Store {
         .await?;
         for (organisation, room, epoch, session) in &lapsed {
             expire(&mut transaction, *organisation, *room, *epoch, *session).await?;
+            // Whoever was still there was not heard any more, until the planned end at the latest.
+            let end_ms: Option<f64> = sqlx::query_scalar(
+                "SELECT (extract(epoch FROM LEAST(ends_at, now()) - clock_origin) * 1000)::double precision
+                 FROM rooms WHERE id = $1",
+            )
+            .bind(room)
+            .fetch_one(&mut *transaction)
+            .await?;
+            let end_ms = end_ms.unwrap_or(0.0).max(0.0) as i64;
+            coverage::nobody_heard(&mut transaction, *room, *epoch + 1, end_ms).await?;
         }
         transaction.commit().await?;
         Ok(lapsed.len() as u64)

@@ -6,7 +6,10 @@
 
 pub mod answers;
 pub mod captions;
+pub mod changes;
+pub mod consents;
 pub mod corrections;
+pub mod coverage;
 pub mod documents;
 pub mod error;
 pub mod events;
@@ -15,6 +18,7 @@ mod notices;
 pub mod organisations;
 pub mod participants;
 pub mod passages;
+pub mod prices;
 pub mod rooms;
 pub mod schedule;
 pub mod segments;
@@ -31,14 +35,20 @@ use uuid::Uuid;
 
 pub use answers::{Answer, AskedVia, NewAnswer, Source};
 pub use captions::{CaptionFeed, CaptionNotice, PartialCaption};
+pub use changes::{RoomChange, RoomChanges};
+pub use consents::{Consent, ConsentPolicy, Consents};
 pub use corrections::{CORRECTIONS_MAX, Correction, NewCorrection};
+pub use coverage::{
+    CoverageState, CoverageTotal, MicrophoneState, NewMicrophone, NewStretch, Stretch, share_covered,
+};
 pub use documents::{ClaimedDocument, Document, DocumentFormat, DocumentStatus, NewDocument, NewPassage};
 pub use error::{DatabaseFault, StoreError};
 pub use events::RoomEvent;
-pub use leases::{AgentSession, Lease, SessionStatus};
+pub use leases::{AgentSession, Lease, Pressure, SessionStatus};
 pub use organisations::{NewOrganisation, Organisation};
 pub use participants::{NewParticipant, Participant, ParticipantKind};
 pub use passages::{EMBEDDING_DIMENSIONS, FoundPassage};
+pub use prices::Price;
 pub use rooms::{NewRoom, Room, RoomForAgent, RoomStatus};
 pub use schedule::{DueRoom, ScheduleFeed, Topic};
 pub use segments::{NewSegment, Segment, Word};

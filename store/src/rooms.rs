@@ -3,7 +3,7 @@
 use chrono::{DateTime, Utc};
 use uuid::Uuid;
 
-use crate::{Organisation, Result, Store, StoreError, storable};
+use crate::{ConsentPolicy, Consents, Organisation, Result, Store, StoreError, storable};
 
 /// Where a meeting stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, sqlx::Type)]
@@ -60,6 +60,8 @@ pub struct Room {
     pub last_sequence: i64,
     /// Zero of the meeting clock; set when the first agent takes the room.
     pub clock_origin: Option<DateTime<Utc>>,
+    /// Who may be recognised.
+    pub consent: ConsentPolicy,
     /// When it was made.
     pub created_at: DateTime<Utc>,
 }
@@ -79,6 +81,8 @@ pub struct NewRoom {
     pub instructions: String,
     /// 1 to 4 of `deepgram`, `openai`, `openai_realtime`, `whisper`; `None`: those of the organisation.
     pub recognisers: Option<Vec<String>>,
+    /// Who may be recognised.
+    pub consent: ConsentPolicy,
 }
 
 /// All that an agent needs to begin a session.
@@ -88,6 +92,8 @@ pub struct RoomForAgent {
     pub room: Room,
     /// Whose it is.
     pub organisation: Organisation,
+    /// Who may be recognised.
+    pub consents: Consents,
 }
 
 impl RoomForAgent {
@@ -110,8 +116,8 @@ impl Store {
         let mut transaction = self.pool.begin().await?;
         let room: Room = sqlx::query_as(
             "INSERT INTO rooms (id, organisation_id, title, livekit_room, instructions, capacity, starts_at, ends_at, recognisers,
-                status)
-             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, 'scheduled') RETURNING *",
+                consent, status)
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, 'scheduled') RETURNING *",
         )
         .bind(id)
         .bind(organisation)
@@ -122,6 +128,7 @@ impl Store {
         .bind(new.starts_at)
         .bind(new.ends_at)
         .bind(&new.recognisers)
+        .bind(new.consent)
         .fetch_one(&mut *transaction)
         .await?;
         crate::events::insert(
@@ -222,7 +229,12 @@ impl Store {
             });
         }
         let organisation = self.organisation(room.organisation_id).await?;
-        Ok(RoomForAgent { room, organisation })
+        let consents = self.consents(room.organisation_id, id).await?;
+        Ok(RoomForAgent {
+            room,
+            organisation,
+            consents,
+        })
     }
 
     /// The organisation of a LiveKit room and its id, for webhooks, which know only LiveKit's name.

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use sqlx::types::Json;
 use uuid::Uuid;
 
-use crate::{Result, Store, StoreError, lock_room, storable};
+use crate::{Result, Store, StoreError, coverage, lock_room, storable};
 
 /// One recognised word.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -50,6 +50,8 @@ pub struct Segment {
     pub corrected_by: Option<String>,
     /// What was recognised, if `text` is a correction.
     pub recognised_text: Option<String>,
+    /// Whether its stretch had been a gap before.
+    pub late: bool,
 }
 
 /// A final segment on its way into the record.
@@ -73,6 +75,12 @@ pub struct NewSegment {
     pub words: Vec<Word>,
     /// The recogniser.
     pub engine: String,
+    /// Where the stretch of detected speech begins that this segment accounts for, on the meeting clock.
+    pub heard_start_ms: i64,
+    /// Where that stretch ends.
+    pub heard_end_ms: i64,
+    /// Whether it comes after its stretch had been given up: by the session itself, or because the session was replaced.
+    pub late: bool,
 }
 
 /// Words as they can be stored and read again. JSON has neither NaN nor infinity.
@@ -91,8 +99,12 @@ pub(crate) fn storable_words(words: &[Word]) -> Vec<Word> {
 
 impl Store {
     /// Appends a final and returns its sequence number. One transaction takes the number under the room's lock, checks
-    /// the epoch and inserts, so numbers have no gap and an old session cannot write. A segment that was stored already
-    /// (its answer got lost) returns its number again.
+    /// the epoch and inserts, so numbers have no gap and an old session cannot write. The same transaction settles the
+    /// segment's stretch in the coverage ledger. A segment that was stored already (its answer got lost) returns its number
+    /// again.
+    ///
+    /// A session that was replaced while the database could not be reached may hand in, marked late, what was over before
+    /// its successor joined and what nobody else accounts for.
     ///
     /// # Errors
     /// A newer epoch was handed out, the times are not in order, there is no such room there, or the database is away.
@@ -114,9 +126,12 @@ impl Store {
         if let Some(sequence) = stored {
             return Ok(sequence);
         }
-        if current != epoch {
+        if current != epoch
+            && !(new.late && coverage::admits_late(&mut transaction, room, epoch, new).await?)
+        {
             return Err(StoreError::Fenced { room, epoch, current });
         }
+        let late = coverage::transcribed(&mut transaction, organisation, room, epoch, new).await?;
         let sequence: i64 = sqlx::query_scalar(
             "UPDATE rooms SET last_sequence = last_sequence + 1 WHERE id = $1 RETURNING last_sequence",
         )
@@ -125,8 +140,8 @@ impl Store {
         .await?;
         sqlx::query(
             "INSERT INTO segments (id, organisation_id, room_id, sequence, epoch, identity, speaker_name, track_id,
-                                   start_ms, end_ms, text, words, engine)
-             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)",
+                                   start_ms, end_ms, text, words, engine, late)
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)",
         )
         .bind(new.id)
         .bind(organisation)
@@ -141,6 +156,7 @@ impl Store {
         .bind(storable(&new.text))
         .bind(Json(storable_words(&new.words)))
         .bind(storable(&new.engine))
+        .bind(late)
         .execute(&mut *transaction)
         .await?;
         crate::captions::notify_final(&mut transaction, room, sequence, new.id).await?;
@@ -161,7 +177,7 @@ impl Store {
     ) -> Result<Vec<Segment>> {
         Ok(sqlx::query_as(
             "SELECT id, sequence, epoch, identity, speaker_name, track_id, start_ms, end_ms, text, words, engine,
-                    revision, corrected_by, recognised_text
+                    revision, corrected_by, recognised_text, late
              FROM transcript WHERE organisation_id = $1 AND room_id = $2 AND sequence > $3 ORDER BY sequence LIMIT $4",
         )
         .bind(organisation)

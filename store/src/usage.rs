@@ -1,4 +1,5 @@
-//! What a meeting cost: quantities as they happen, exact after a crash because each carries its own id.
+//! What a meeting used and cost: quantities as they happen, exact after a crash because each carries its own id. What an
+//! agent had not written when it was killed is missing: it writes every ten seconds.
 
 use uuid::Uuid;
 
@@ -30,6 +31,10 @@ pub struct Usage {
     pub quantity: f64,
     /// See [`NewUsage::engine`].
     pub engine: String,
+    /// What it cost by the prices that were valid when it was used, in millionths of the currency; `None` without a price.
+    pub cost_micros: Option<i64>,
+    /// Of the cost. What has no price, or prices of another currency, is a sum of its own.
+    pub currency: Option<String>,
 }
 
 impl Store {
@@ -66,14 +71,23 @@ impl Store {
         Ok(())
     }
 
-    /// The sums of a room by kind, unit and engine.
+    /// The sums of a room by kind, unit and engine, with what they cost.
     ///
     /// # Errors
     /// The database is away.
     pub async fn usage(&self, organisation: Uuid, room: Uuid) -> Result<Vec<Usage>> {
         Ok(sqlx::query_as(
-            "SELECT kind, unit, sum(quantity) AS quantity, engine FROM usage_events
-             WHERE organisation_id = $1 AND room_id = $2 GROUP BY kind, unit, engine ORDER BY kind, unit, engine",
+            // An organisation's own price goes before everybody's, one for the engine before one for its family.
+            "SELECT u.kind, u.unit, sum(u.quantity) AS quantity, u.engine, p.currency,
+                    round(sum(u.quantity::numeric * p.micros_per_unit))::bigint AS cost_micros
+             FROM usage_events u LEFT JOIN LATERAL (
+                 SELECT currency, micros_per_unit FROM prices
+                 WHERE (organisation_id = $1 OR organisation_id IS NULL) AND kind = u.kind AND unit = u.unit
+                   AND valid_from <= u.at
+                   AND (engine = u.engine OR engine = split_part(u.engine, ':', 1) || ':*' AND strpos(u.engine, ':') > 0)
+                 ORDER BY organisation_id IS NULL, engine <> u.engine, valid_from DESC LIMIT 1) AS p ON true
+             WHERE u.organisation_id = $1 AND u.room_id = $2
+             GROUP BY u.kind, u.unit, u.engine, p.currency ORDER BY u.kind, u.unit, u.engine, p.currency",
         )
         .bind(organisation)
         .bind(room)

@@ -72,6 +72,22 @@ impl Api {
         success(self.post_any(path, body).await?, path)
     }
 
+    /// The body of a PUT that succeeds.
+    ///
+    /// # Errors
+    /// Any other answer than 2xx.
+    pub async fn put(&self, path: &str, body: &Value) -> Result<Value> {
+        let request = self
+            .http
+            .put(format!("{}{path}", self.base))
+            .bearer_auth(&self.key)
+            .json(body);
+        success(
+            answer(request).await.with_context(|| format!("PUT {path}"))?,
+            path,
+        )
+    }
+
     /// Uploads a document.
     ///
     /// # Errors

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use futures_util::future::BoxFuture;
 use futures_util::stream::{FuturesUnordered, StreamExt as _};
+use store::RoomChange;
 use tokio::sync::oneshot;
 use tokio::time::Instant;
 
@@ -16,6 +17,7 @@ use super::calls::{Caller, Done};
 use super::core::Session;
 use super::ear::ListenerEar;
 use super::io::{Ending, Input, Output};
+use super::outbox::Pressure;
 use super::outgoing::{Outgoing, ToRoom};
 use super::room::{AskReply, FromRoom, FromTrack, RPC_PAYLOAD_MAX_BYTES, RoomEvents};
 use super::start::Started;
@@ -39,11 +41,17 @@ pub async fn run(parts: Arc<Parts>, started: Started, stop: Stop) -> Ending {
         room,
         known,
         meeting_ms,
+        unheard,
         link,
         events,
     } = started;
     let mut actor = Actor {
-        session: Session::new(&room.organisation.assistant_name, rand::random(), meeting_ms),
+        session: Session::new(
+            &room.organisation.assistant_name,
+            rand::random(),
+            meeting_ms,
+            unheard,
+        ),
         caller: Caller {
             parts,
             recogniser,
@@ -61,13 +69,17 @@ pub async fn run(parts: Arc<Parts>, started: Started, stop: Stop) -> Ending {
         showing: false,
         state: None,
         setting_state: false,
+        consents_changed: false,
+        reading_consents: false,
         replies: HashMap::new(),
         next_reply: 0,
         release: None,
         finals_counted: 0,
+        pressure_counted: Pressure::None,
         opened: Instant::now(),
         opened_at_ms: meeting_ms,
     };
+    actor.begin(room.consents);
     actor.step(Input::Learned(known));
     let ending = actor.run(events, stop).await;
     link.leave().await;
@@ -88,12 +100,17 @@ struct Actor {
     /// The state that participants should see. A way of its own: the server answers each change in its own time.
     state: Option<AgentState>,
     setting_state: bool,
+    /// Somebody may have changed their mind about being recognised.
+    consents_changed: bool,
+    reading_consents: bool,
     replies: HashMap<u64, oneshot::Sender<AskReply>>,
     next_reply: u64,
     /// The lease is to be given back once the room has taken what is on its way, or by then.
     release: Option<(EndReason, Instant)>,
     /// What this session has added to the gauge of finals that are not stored.
     finals_counted: i64,
+    /// As it is in the gauge of sessions under load.
+    pressure_counted: Pressure,
     opened: Instant,
     opened_at_ms: u64,
 }
@@ -101,6 +118,9 @@ struct Actor {
 impl Actor {
     async fn run(mut self, mut events: RoomEvents, stop: Stop) -> Ending {
         let mut stopping = false;
+        let mut changes = self.caller.parts.changes.subscribe();
+        // They may have changed since the room was read.
+        self.consents_changed = true;
         loop {
             let wake = self.wake();
             let input = tokio::select! {
@@ -113,16 +133,44 @@ impl Actor {
                     }))
                 }
                 Some(done) = self.calls.next(), if !self.calls.is_empty() => self.done(done),
+                change = changes.next() => {
+                    self.changed(change);
+                    None
+                }
                 Some(event) = events.sound.recv() => Some(self.sound(event)),
                 event = events.control.recv(), if self.room_is_there => Some(self.control(event)),
                 () = tokio::time::sleep_until(wake) => Some(Input::Tick),
             };
             let ending = input.and_then(|input| self.step(input));
-            self.count_finals();
+            self.count();
             if let Some(ending) = ending {
                 return ending;
             }
             self.send_on();
+        }
+    }
+
+    /// Nobody is heard before it is known who may be.
+    fn begin(&mut self, consents: store::Consents) {
+        self.step(Input::Consents(consents.clone()));
+        self.caller.link.hear(consents);
+    }
+
+    /// Somebody else changed something, in this room or another.
+    fn changed(&mut self, change: RoomChange) {
+        if !change.concerns(self.caller.room) {
+            return;
+        }
+        match change {
+            RoomChange::Consents { .. } => self.consents_changed = true,
+            RoomChange::Corrected { segment, .. } => {
+                self.call(Caller::learn);
+                self.call(move |caller| caller.read_corrected(segment));
+            }
+            RoomChange::Resynchronise => {
+                self.consents_changed = true;
+                self.call(Caller::learn);
+            }
         }
     }
 
@@ -160,6 +208,8 @@ impl Actor {
                 ear: ListenerEar::new(self.caller.parts.listening, &self.caller.parts.voice),
             },
             FromTrack::Samples { track, samples } => Input::Audio { track, samples },
+            FromTrack::Declined { speaker, open } => Input::Declined { speaker, open },
+            FromTrack::Shed { track, ms } => Input::AudioShed { track, ms },
             FromTrack::Muted { track, muted } => Input::TrackMuted { track, muted },
             FromTrack::Ended { track } => {
                 self.caller.recogniser.forget(speech::StreamId(track));
@@ -186,6 +236,8 @@ impl Actor {
                     reply: self.next_reply,
                 };
             }
+            Some(FromRoom::ConnectionLost) => return Input::ConnectionLost,
+            Some(FromRoom::ConnectionBack) => return Input::ConnectionBack,
             Some(FromRoom::Disconnected(reason)) => reason,
             None => EndReason::ConnectionLost,
         };
@@ -204,7 +256,20 @@ impl Actor {
             }
             Done::Shown => self.showing = false,
             Done::StateSet => self.setting_state = false,
-            Done::NotLearned => {}
+            Done::NotRead => {}
+            Done::Corrected(caption) => self.say(ToRoom::Caption(caption)),
+            Done::Left => {}
+            Done::Consents(read) => {
+                self.reading_consents = false;
+                match read {
+                    // The core first: what comes after this is not taken in.
+                    Some(consents) => {
+                        self.caller.link.hear(consents.clone());
+                        return Some(Input::Consents(consents));
+                    }
+                    None => self.consents_changed = true,
+                }
+            }
         }
         None
     }
@@ -247,6 +312,11 @@ impl Actor {
                 }
             }
             Output::State(state) => self.state = Some(state),
+            Output::Leave => {
+                self.room_is_there = false;
+                self.outgoing = Outgoing::default();
+                self.call(Caller::leave);
+            }
             Output::Release(reason) => self.release = Some((reason, Instant::now() + FLUSH_LIMIT)),
             // `step` has taken it.
             Output::Finished(_) => {}
@@ -266,6 +336,11 @@ impl Actor {
 
     /// Starts what is next on each way out, and gives the lease back when it is time.
     fn send_on(&mut self) {
+        if self.consents_changed && !self.reading_consents {
+            self.consents_changed = false;
+            self.reading_consents = true;
+            self.call(Caller::read_consents);
+        }
         if !self.sending
             && let Some(message) = self.outgoing.pop()
         {
@@ -294,7 +369,18 @@ impl Actor {
         }
     }
 
-    fn count_finals(&mut self) {
+    fn count(&mut self) {
+        for (cover, ms) in self.session.coverage.take_settled() {
+            self.caller.parts.metrics.covered(cover, ms);
+        }
+        let pressure = self.session.pressure();
+        if pressure != self.pressure_counted {
+            self.caller
+                .parts
+                .metrics
+                .pressure(self.pressure_counted, pressure);
+            self.pressure_counted = pressure;
+        }
         let unstored = i64::try_from(self.session.finals_unstored()).unwrap_or(i64::MAX);
         let gauge = &self.caller.parts.metrics.finals_waiting;
         gauge.fetch_add(unstored - self.finals_counted, Ordering::Relaxed);
@@ -304,9 +390,9 @@ impl Actor {
 
 impl Drop for Actor {
     fn drop(&mut self) {
-        self.caller
-            .parts
-            .metrics
+        let metrics = &self.caller.parts.metrics;
+        metrics.pressure(self.pressure_counted, Pressure::None);
+        metrics
             .finals_waiting
             .fetch_sub(self.finals_counted, Ordering::Relaxed);
     }

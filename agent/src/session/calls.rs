@@ -23,6 +23,8 @@ use crate::metrics::Metrics;
 /// A final that the room does not take is offered so often, with this wait between.
 const SEND_ATTEMPTS: u32 = 4;
 const SEND_RETRY: Duration = Duration::from_millis(500);
+/// A database that does not say who may be recognised is asked again after so long.
+const CONSENT_RETRY: Duration = Duration::from_millis(500);
 
 /// What a call comes back with.
 pub(super) enum Done {
@@ -34,8 +36,14 @@ pub(super) enum Done {
     Shown,
     /// Participants see the assistant's state, or do not.
     StateSet,
-    /// What recognisers should know could not be read; what they know stays.
-    NotLearned,
+    /// A settled caption that reads differently now.
+    Corrected(Caption),
+    /// What was looked for could not be read; what is known stays.
+    NotRead,
+    /// The agent is out of the room.
+    Left,
+    /// Who may be recognised; nothing when the database did not say.
+    Consents(Option<store::Consents>),
 }
 
 impl Done {
@@ -72,7 +80,23 @@ impl Caller {
             Ok(vocabulary) => Done::core(Input::Learned(rows::known(vocabulary))),
             Err(error) => {
                 tracing::warn!(room = %self.room, %error, "the meeting's names and words were not read");
-                Done::NotLearned
+                Done::NotRead
+            }
+        }
+    }
+
+    /// Reads a segment that was corrected, for those who see captions in the room.
+    pub(super) async fn read_corrected(self, segment: Uuid) -> Done {
+        match self
+            .parts
+            .store
+            .segment(self.organisation, self.room, segment)
+            .await
+        {
+            Ok(segment) => Done::Corrected(rows::caption(segment)),
+            Err(error) => {
+                tracing::warn!(room = %self.room, %segment, %error, "a correction was not shown in the room");
+                Done::NotRead
             }
         }
     }
@@ -100,6 +124,18 @@ impl Caller {
             }
             Write::Usage(usage) => store
                 .record_usage(organisation, room, epoch, &rows::usage(usage))
+                .await
+                .map(|()| None),
+            Write::Coverage(lines) => {
+                let stretches: Vec<_> = lines.stretches.into_iter().map(rows::stretch).collect();
+                let microphones: Vec<_> = lines.microphones.into_iter().map(rows::microphone).collect();
+                store
+                    .record_coverage(organisation, room, epoch, &stretches, &microphones)
+                    .await
+                    .map(|()| None)
+            }
+            Write::Pressure(pressure) => store
+                .record_pressure(organisation, room, epoch, rows::pressure(pressure))
                 .await
                 .map(|()| None),
             Write::Event(event) => store
@@ -147,6 +183,23 @@ impl Caller {
             tracing::warn!(%room, epoch, %error, "the lease was not given back; it will run out");
         }
         Done::core(Input::Released)
+    }
+
+    pub(super) async fn read_consents(self) -> Done {
+        match self.parts.store.consents(self.organisation, self.room).await {
+            Ok(consents) => Done::Consents(Some(consents)),
+            Err(error) => {
+                tracing::warn!(room = %self.room, %error, "who may be recognised is not known");
+                tokio::time::sleep(CONSENT_RETRY).await;
+                Done::Consents(None)
+            }
+        }
+    }
+
+    /// The room is another agent's now.
+    pub(super) async fn leave(self) -> Done {
+        self.link.leave().await;
+        Done::Left
     }
 
     pub(super) async fn look_up(self, question: Question, lines: Vec<Line>) -> Done {

@@ -1,23 +1,29 @@
 //! A session as a state machine: inputs and the meeting's time in, outputs out; no I/O, no clock, no randomness.
 //! It promises that a caption is final only after it is stored, that what was said is kept or counted as lost,
-//! that a fenced session says nothing more, and that every list in it has a limit.
+//! that a fenced session says nothing more to the room and hands in what it still holds, and that every list in it has a
+//! limit.
 
 use std::collections::{BTreeMap, VecDeque};
 
 use serde_json::json;
+use store::Consents;
 use uuid::Uuid;
 
 use super::address::Name;
 use super::asking::Summons;
-use super::hearing::FinalRequest;
+use super::coverage::{Cover, Coverage, GapReason, Microphone, Stretch};
+use super::declined::Declined;
+use super::hearing::{FinalRequest, Purpose};
+use super::held::Held;
 use super::ids::Ids;
 use super::io::{Ending, Input, Output, StoreFailure};
 use super::lease::Renewals;
 use super::order::Order;
 use super::outbox::{Outbox, Pressure, Write};
 use super::questions::Questions;
-use super::track::{Ear, Track};
+use super::track::{Ear, Speaker, Track};
 use super::types::{AgentState, Caption, EndReason, EventRow, Line, Segment};
+use super::unheard::Unheard;
 use super::usage::Usage;
 use super::vocabulary::Vocabulary;
 
@@ -31,6 +37,10 @@ const RELEASE_LIMIT_MS: u64 = 3_000;
 const LINES_MAX: usize = 12;
 /// Finals that wait for the recogniser before partials stop, and before audio does.
 const FINALS_PENDING: (usize, usize) = (16, 64);
+/// A session that was replaced gives up after so long what it still holds.
+pub const HAND_IN_LIMIT_MS: u64 = 15_000;
+/// So long nothing may be left out before viewers are told that nothing is.
+pub const CALM_MS: u64 = 5_000;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Phase {
@@ -42,6 +52,10 @@ enum Phase {
     },
     Releasing {
         reason: EndReason,
+        until_ms: u64,
+    },
+    /// Another agent holds the room. What was said before it came is handed in, late.
+    HandingIn {
         until_ms: u64,
     },
     Over,
@@ -61,6 +75,14 @@ pub struct Session<E: Ear> {
     pub(super) finals: BTreeMap<u64, FinalRequest<E::Audio>>,
     pub(super) order: Order<Segment>,
     pub(super) outbox: Outbox,
+    pub(super) coverage: Coverage,
+    /// Microphones that are open and not heard, by track.
+    pub(super) unheard: BTreeMap<String, Unheard>,
+    pub(super) held: Held<E::Audio>,
+    pub(super) consents: Consents,
+    pub(super) declined: Declined,
+    pub(super) connected: bool,
+    pub(super) began_ms: u64,
     pub(super) usage: Usage,
     pub(super) renewals: Renewals,
     pub(super) questions: Questions,
@@ -69,13 +91,17 @@ pub struct Session<E: Ear> {
     pub(super) lines: VecDeque<Line>,
     pub(super) out: Vec<Output<E::Audio>>,
     shown_state: AgentState,
+    shown_pressure: Pressure,
+    /// Since when less is left out than viewers are told.
+    calm_since_ms: Option<u64>,
     phase: Phase,
 }
 
 impl<E: Ear> Session<E> {
-    /// A session that holds its lease since `now_ms`. `seed` is where its ids come from.
-    pub fn new(assistant_name: &str, seed: u128, now_ms: u64) -> Self {
-        Self {
+    /// A session that holds its lease since `now_ms`. `seed` is where its ids come from; `unheard` are the microphones
+    /// that the session before this one left open.
+    pub fn new(assistant_name: &str, seed: u128, now_ms: u64, unheard: Vec<Stretch>) -> Self {
+        let mut session = Self {
             name: Name::new(assistant_name),
             hint: Vocabulary::new(assistant_name).prompt(),
             vocabulary: Vocabulary::new(assistant_name),
@@ -85,6 +111,13 @@ impl<E: Ear> Session<E> {
             finals: BTreeMap::new(),
             order: Order::default(),
             outbox: Outbox::new(seed as u64),
+            coverage: Coverage::default(),
+            unheard: BTreeMap::new(),
+            held: Held::default(),
+            consents: Consents::default(),
+            declined: Declined::default(),
+            connected: true,
+            began_ms: now_ms,
             usage: Usage::default(),
             renewals: Renewals::new(now_ms),
             questions: Questions::default(),
@@ -93,13 +126,24 @@ impl<E: Ear> Session<E> {
             lines: VecDeque::new(),
             out: vec![Output::State(AgentState::Listening)],
             shown_state: AgentState::Listening,
+            shown_pressure: Pressure::None,
+            calm_since_ms: None,
             phase: Phase::Running,
-        }
+        };
+        session.take_over(unheard);
+        session
     }
 
     /// Takes one input and says what to do, in this order.
     pub fn handle(&mut self, input: Input<E>, now_ms: u64) -> Vec<Output<E::Audio>> {
         if self.phase == Phase::Over {
+            return Vec::new();
+        }
+        if matches!(self.phase, Phase::HandingIn { .. }) && !input.is_an_answer() {
+            if let Input::Ask { reply, .. } = input {
+                let answer = Err(super::reply::ENDING);
+                return vec![Output::Reply { reply, answer }];
+            }
             return Vec::new();
         }
         match input {
@@ -116,14 +160,24 @@ impl<E: Ear> Session<E> {
                 self.hint = self.vocabulary.prompt();
             }
             Input::ParticipantLeft { identity } => {
-                self.event("participant_left", json!({ "identity": identity }))
+                self.give_up_unheard(now_ms, |speaker| speaker.identity == identity);
+                self.event("participant_left", json!({ "identity": identity }));
             }
             Input::TrackStarted { track, speaker, ear } => {
-                if self.phase == Phase::Running {
+                if self.phase == Phase::Running && self.consents.allow(&speaker.identity) {
                     self.track_started(track, speaker, ear, now_ms);
                 }
             }
             Input::Audio { track, samples } => self.audio(track, &samples, now_ms),
+            Input::AudioShed { track, ms } => self.audio_shed(track, ms, now_ms),
+            Input::ConnectionLost => self.connection_lost(now_ms),
+            Input::ConnectionBack => self.connected = true,
+            Input::Consents(consents) => self.consents_changed(consents, now_ms),
+            Input::Declined { speaker, open } => {
+                if self.phase == Phase::Running {
+                    self.microphone_declined(speaker, open, now_ms);
+                }
+            }
             Input::TrackMuted { track, muted } => self.track_muted(track, muted, now_ms),
             Input::TrackEnded { track } => self.track_ended(track, now_ms),
             Input::Recognised { ticket, result } => self.recognised(ticket, result, now_ms),
@@ -131,7 +185,7 @@ impl<E: Ear> Session<E> {
             Input::Renewed(result) => {
                 self.renewals.answered(result.is_ok(), now_ms);
                 match result {
-                    Err(StoreFailure::Fenced) => self.fenced(),
+                    Err(StoreFailure::Fenced) => self.fenced(None, now_ms),
                     // The session was ended over our head: the room is cancelled or over.
                     Err(StoreFailure::Refused) => self.drain(EndReason::DispatchCancelled, now_ms),
                     Ok(()) | Err(StoreFailure::Away) => {}
@@ -172,7 +226,7 @@ impl<E: Ear> Session<E> {
             } else {
                 until_ms.min(answers_until_ms)
             }),
-            Phase::Releasing { until_ms, .. } => Some(until_ms),
+            Phase::Releasing { until_ms, .. } | Phase::HandingIn { until_ms } => Some(until_ms),
             Phase::Running | Phase::Over => None,
         };
         [
@@ -183,6 +237,9 @@ impl<E: Ear> Session<E> {
             self.renewals.next_tick_ms().filter(|_| self.holds_lease()),
             self.questions.next_tick_ms(),
             Some(self.usage.next_tick_ms()),
+            self.coverage.next_tick_ms().filter(|_| self.holds_lease()),
+            self.declined.next_tick_ms().filter(|_| self.is_running()),
+            self.calm_since_ms.map(|since_ms| since_ms + CALM_MS),
         ]
         .into_iter()
         .flatten()
@@ -194,6 +251,7 @@ impl<E: Ear> Session<E> {
     pub fn pressure(&self) -> Pressure {
         let recogniser = match self.finals.len() {
             waiting if waiting >= FINALS_PENDING.1 => Pressure::NoAudio,
+            _ if self.coverage.is_full() => Pressure::NoAudio,
             waiting if waiting >= FINALS_PENDING.0 => Pressure::NoPartials,
             _ => Pressure::None,
         };
@@ -230,7 +288,7 @@ impl<E: Ear> Session<E> {
 
     fn stored(&mut self, ticket: u64, result: Result<Option<i64>, StoreFailure>, now_ms: u64) {
         match result {
-            Err(StoreFailure::Fenced) => self.fenced(),
+            Err(StoreFailure::Fenced) => self.fenced(Some(ticket), now_ms),
             Err(StoreFailure::Away) => self.outbox.failed(ticket, now_ms),
             Err(StoreFailure::Refused) => {
                 // Waiting does not help: it would only hold up everything behind it.
@@ -239,19 +297,27 @@ impl<E: Ear> Session<E> {
                     Some(Write::Segment(segment)) => {
                         let range = json!({ "segment": segment.id, "start_ms": segment.start_ms, "end_ms": segment.end_ms });
                         self.event("segment_refused", range);
+                        self.coverage.restate(refused(segment));
                     }
+                    Some(Write::Coverage(_)) => self.coverage.confirmed(),
                     _ => {}
                 }
             }
             Ok(sequence) => match self.outbox.finished(ticket) {
                 Some(Write::Segment(segment)) => self.segment_stored(segment, sequence.unwrap_or(0), now_ms),
                 Some(Write::Usage(rows)) => self.usage.confirmed(&rows),
+                Some(Write::Coverage(_)) => self.coverage.confirmed(),
                 _ => {}
             },
         }
     }
 
     fn segment_stored(&mut self, segment: Segment, sequence: i64, now_ms: u64) {
+        self.coverage.stored(segment.heard_ms);
+        // The room is another agent's: its people are told by the record alone.
+        if matches!(self.phase, Phase::HandingIn { .. }) {
+            return;
+        }
         self.heard_words(&segment, now_ms);
         self.lines.push_back(Line {
             speaker_name: segment.speaker_name.clone(),
@@ -272,21 +338,44 @@ impl<E: Ear> Session<E> {
         }));
     }
 
-    fn fenced(&mut self) {
-        // Whatever this call had decided belongs to a session that no longer exists.
-        self.out.clear();
-        self.finish(Ending::Fenced);
+    /// Another agent holds the room. This one leaves it, and still hands in what was said before the other came.
+    fn fenced(&mut self, ticket: Option<u64>, now_ms: u64) {
+        if matches!(self.phase, Phase::HandingIn { .. }) {
+            // The verdict on a late segment: its time is accounted for otherwise.
+            if let Some(ticket) = ticket {
+                self.outbox.finished(ticket);
+            }
+            return;
+        }
+        let numbers: Vec<u64> = self.tracks.keys().copied().collect();
+        for number in numbers {
+            self.interrupt(number, now_ms);
+        }
+        self.tracks.clear();
+        self.outbox.keep_finals(ticket);
+        // Whatever else this call had decided belongs to a session that no longer exists.
+        let is_final = |output: &Output<E::Audio>| matches!(output, Output::Recognise(request) if request.purpose == Purpose::Final);
+        self.out.retain(is_final);
+        self.out.push(Output::Leave);
+        self.close_replies();
+        self.phase = Phase::HandingIn {
+            until_ms: now_ms + HAND_IN_LIMIT_MS,
+        };
     }
 
     fn finish(&mut self, ending: Ending) {
         self.phase = Phase::Over;
+        self.close_replies();
+        self.out.push(Output::Finished(ending));
+    }
+
+    fn close_replies(&mut self) {
         for reply in std::mem::take(&mut self.replies).into_values() {
             self.out.push(Output::Reply {
                 reply,
                 answer: Err(super::reply::ENDING),
             });
         }
-        self.out.push(Output::Finished(ending));
     }
 
     fn drain(&mut self, reason: EndReason, now_ms: u64) {
@@ -305,9 +394,20 @@ impl<E: Ear> Session<E> {
             return;
         }
         let tracks: Vec<u64> = self.tracks.keys().copied().collect();
-        for track in tracks {
-            self.track_ended(track, now_ms);
+        for number in tracks {
+            let last_sound_ms = self
+                .tracks
+                .get(&number)
+                .map_or(now_ms, |track| track.last_sound_ms);
+            let left = match reason {
+                EndReason::RoomClosed | EndReason::DispatchCancelled => Microphone::Closed,
+                EndReason::Removed | EndReason::WorkerDrained => Microphone::HeardUntil(now_ms),
+                EndReason::ConnectionLost => Microphone::HeardUntil(last_sound_ms),
+            };
+            self.track_left(number, left, now_ms);
         }
+        self.give_up_unheard(now_ms, |_| true);
+        self.close_all_declined(now_ms);
         self.abandon_questions_not_begun();
         self.phase = Phase::Draining {
             reason,
@@ -326,9 +426,21 @@ impl<E: Ear> Session<E> {
             return;
         }
         self.go_on_hearing(now_ms);
-        for segment in self.order.release(now_ms) {
+        let replaced = matches!(self.phase, Phase::HandingIn { .. });
+        for mut segment in self.order.release(now_ms) {
+            segment.late |= replaced;
             self.outbox.push(Write::Segment(segment));
         }
+        if let Phase::HandingIn { until_ms } = self.phase {
+            self.go_on_handing_in(until_ms, now_ms);
+            return;
+        }
+        let draining = self.phase != Phase::Running;
+        if let Some(rows) = self.coverage.take(now_ms, draining) {
+            self.outbox.push(Write::Coverage(rows));
+        }
+        self.go_on_declining(now_ms);
+        self.show_pressure(now_ms);
         self.write_usage(now_ms, false);
         self.go_on_asking(now_ms);
         self.go_on_ending(now_ms);
@@ -341,6 +453,31 @@ impl<E: Ear> Session<E> {
         if self.questions.state() != self.shown_state && self.phase == Phase::Running {
             self.shown_state = self.questions.state();
             self.out.push(Output::State(self.shown_state));
+        }
+    }
+
+    fn go_on_handing_in(&mut self, until_ms: u64, now_ms: u64) {
+        let done = self.order.is_empty() && self.outbox.waiting() == 0;
+        if done || now_ms >= until_ms {
+            self.finish(Ending::Fenced);
+        } else if let Some((ticket, write)) = self.outbox.next(now_ms) {
+            self.out.push(Output::Store { ticket, write });
+        }
+    }
+
+    /// Tells viewers what is left out: more at once, less only after a while, so that it does not flicker.
+    fn show_pressure(&mut self, now_ms: u64) {
+        let pressure = self.pressure();
+        if pressure < self.shown_pressure {
+            let since_ms = *self.calm_since_ms.get_or_insert(now_ms);
+            if now_ms < since_ms + CALM_MS {
+                return;
+            }
+        }
+        self.calm_since_ms = None;
+        if pressure != self.shown_pressure {
+            self.shown_pressure = pressure;
+            self.outbox.push(Write::Pressure(pressure));
         }
     }
 
@@ -361,7 +498,10 @@ impl<E: Ear> Session<E> {
                 if now_ms >= answers_until_ms {
                     self.abandon_questions();
                 }
-                let done = self.order.is_empty() && self.questions.is_idle() && self.outbox.waiting() == 0;
+                let done = self.order.is_empty()
+                    && self.questions.is_idle()
+                    && self.outbox.waiting() == 0
+                    && self.coverage.is_empty();
                 if now_ms >= until_ms {
                     self.finish(Ending::OutOfTime {
                         finals_lost: self.finals_unstored(),
@@ -381,6 +521,21 @@ impl<E: Ear> Session<E> {
             }
             _ => {}
         }
+    }
+}
+
+/// The stretch of a segment that the database will never take.
+fn refused(segment: Segment) -> Stretch {
+    Stretch {
+        id: segment.id,
+        speaker: Speaker {
+            identity: segment.identity,
+            name: segment.speaker_name,
+            track_id: segment.track_id,
+        },
+        start_ms: segment.heard_ms.0,
+        end_ms: segment.heard_ms.1,
+        cover: Cover::Gap(GapReason::SegmentRefused),
     }
 }
 

@@ -40,7 +40,10 @@ impl Ear for ListenerEar {
 
 fn event(event: ListenerEvent) -> EarEvent<speech::Audio> {
     match event {
-        ListenerEvent::SpeechStarted { .. } => EarEvent::SpeechStarted,
+        ListenerEvent::SpeechStarted { utterance, at_ms } => EarEvent::SpeechStarted {
+            utterance,
+            start_ms: at_ms,
+        },
         ListenerEvent::SpeechEnded { .. } => EarEvent::SpeechEnded,
         ListenerEvent::Hypothesise {
             utterance,

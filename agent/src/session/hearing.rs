@@ -6,6 +6,7 @@ use speech::Hypothesis;
 use uuid::Uuid;
 
 use super::core::Session;
+use super::coverage::{Cover, GapReason, Microphone};
 use super::io::Output;
 use super::outbox::Pressure;
 use super::shown::Shown;
@@ -18,7 +19,7 @@ pub const FINAL_ATTEMPTS: u32 = 12;
 /// Wait after the first failed attempt; it doubles up to the second figure.
 const FINAL_RETRY_MS: (u64, u64) = (250, 5_000);
 /// An attempt without an answer for so long has failed.
-const FINAL_ANSWER_LIMIT_MS: u64 = 60_000;
+pub(super) const FINAL_ANSWER_LIMIT_MS: u64 = 60_000;
 /// A pause is long enough for the partial that was asked at its beginning, and that partial heard all there is. If it
 /// is still on its way when the utterance is over, it is given so long before the same audio is recognised again.
 const ADOPT_WAIT_MS: u64 = 500;
@@ -69,12 +70,14 @@ pub enum RecogniseError {
 #[derive(Debug)]
 pub(super) struct FinalRequest<A> {
     track: u64,
-    speaker: Speaker,
+    pub(super) speaker: Speaker,
     utterance: u64,
-    segment_id: Uuid,
+    pub(super) segment_id: Uuid,
     audio: A,
-    start_ms: u64,
-    end_ms: u64,
+    pub(super) start_ms: u64,
+    pub(super) end_ms: u64,
+    /// Its place in the coverage ledger.
+    pub(super) heard_ms: (u64, u64),
     context: String,
     shown: Shown,
     /// On which two partials agreed.
@@ -89,12 +92,52 @@ pub(super) struct FinalRequest<A> {
     adopts: Option<u64>,
 }
 
+impl<A: Clone> FinalRequest<A> {
+    /// The request to the recogniser.
+    pub(super) fn ask(&self, ticket: u64) -> Recognise<A> {
+        Recognise {
+            ticket,
+            track: self.track,
+            utterance: self.utterance,
+            purpose: Purpose::Final,
+            audio: self.audio.clone(),
+            start_ms: self.start_ms,
+            context: self.context.clone(),
+            settled: Vec::new(),
+        }
+    }
+
+    /// The segment that these words make; none without words.
+    pub(super) fn segment(self, words: Vec<Word>, engine: String) -> Option<Segment> {
+        let (first, last) = (words.first()?, words.last()?);
+        let start_ms = first.start_ms.max(self.start_ms);
+        let end_ms = last.end_ms.clamp(start_ms, self.end_ms.max(start_ms));
+        Some(Segment {
+            id: self.segment_id,
+            identity: self.speaker.identity,
+            speaker_name: self.speaker.name,
+            track_id: self.speaker.track_id,
+            start_ms,
+            end_ms,
+            text: line_of(&words),
+            words,
+            engine,
+            heard_ms: self.heard_ms,
+            late: false,
+        })
+    }
+}
+
 impl<E: Ear> Session<E> {
     pub(super) fn track_started(&mut self, track: u64, speaker: Speaker, ear: E, now_ms: u64) {
         self.event(
             "track_subscribed",
             json!({ "identity": speaker.identity, "track": speaker.track_id }),
         );
+        if let Some(until_ms) = self.close_declined(&speaker.track_id, now_ms) {
+            self.coverage.accounted(track, until_ms);
+        }
+        self.coverage.microphone(&speaker, Microphone::Heard);
         self.tracks.insert(track, Track::new(speaker, ear, now_ms));
     }
 
@@ -108,25 +151,33 @@ impl<E: Ear> Session<E> {
         let gap = now_ms >= track.last_audio_ms + super::track::STARVED_MS;
         track.last_audio_ms = now_ms;
         if pressure == Pressure::NoAudio {
-            if track.deaf_since_ms.is_none() {
-                track.deaf_since_ms = Some(now_ms);
+            if track.deaf_since.is_none() {
+                let reason = if self.outbox.pressure() == Pressure::NoAudio {
+                    GapReason::OutboxFull
+                } else {
+                    GapReason::Overload
+                };
+                track.deaf_since = Some((now_ms, reason));
                 self.interrupt(number, now_ms);
             }
             return;
         }
-        if let Some(from_ms) = track.deaf_since_ms.take() {
-            track.clock.resynchronise();
-            let gap = json!({ "track": track.speaker.track_id, "from_ms": from_ms, "to_ms": now_ms });
-            self.event("audio_shed", gap);
-        } else if gap {
+        let piece_ms = samples.len() as u64 / SAMPLES_PER_MS;
+        if !self.undeafen(number, now_ms.saturating_sub(piece_ms)) && gap {
             self.interrupt(number, now_ms);
         }
+        self.heard_again(number, now_ms.saturating_sub(piece_ms));
         let Some(track) = self.tracks.get_mut(&number) else {
             return;
         };
+        if samples.iter().any(|sample| *sample != 0) {
+            track.last_sound_ms = now_ms;
+        }
         let events = track.ear.push(samples);
         track.clock.heard(track.ear.heard_ms(), now_ms, track.speaking);
+        let heard_ms = track.clock.meeting_ms(track.ear.heard_ms());
         self.ear_events(number, events, now_ms);
+        self.coverage.grow(number, heard_ms);
     }
 
     pub(super) fn track_muted(&mut self, number: u64, muted: bool, now_ms: u64) {
@@ -135,22 +186,38 @@ impl<E: Ear> Session<E> {
         };
         if track.muted != muted {
             track.muted = muted;
+            let speaker = track.speaker.clone();
             if muted {
                 self.interrupt(number, now_ms);
+                self.undeafen(number, now_ms);
+                self.give_up_unheard(now_ms, |unheard| *unheard == speaker);
+                self.coverage.microphone(&speaker, Microphone::Closed);
+            } else {
+                self.coverage.microphone(&speaker, Microphone::Heard);
             }
         }
     }
 
     pub(super) fn track_ended(&mut self, number: u64, now_ms: u64) {
+        let last_sound_ms = self.tracks.get(&number).map_or(0, |track| track.last_sound_ms);
+        self.track_left(number, self.left_behind(last_sound_ms), now_ms);
+    }
+
+    /// A track is heard no more; `open` says how its microphone is left, if it is not muted.
+    pub(super) fn track_left(&mut self, number: u64, open: Microphone, now_ms: u64) {
         self.interrupt(number, now_ms);
+        self.undeafen(number, now_ms);
         if let Some(track) = self.tracks.remove(&number) {
+            if !track.muted {
+                self.coverage.microphone(&track.speaker, open);
+            }
             let ids = json!({ "identity": track.speaker.identity, "track": track.speaker.track_id });
             self.event("track_unsubscribed", ids);
         }
     }
 
     /// The audio breaks off here: what is being said is over and is kept.
-    fn interrupt(&mut self, number: u64, now_ms: u64) {
+    pub(super) fn interrupt(&mut self, number: u64, now_ms: u64) {
         let Some(track) = self.tracks.get_mut(&number) else {
             return;
         };
@@ -168,7 +235,11 @@ impl<E: Ear> Session<E> {
                 return;
             };
             match event {
-                EarEvent::SpeechStarted => track.speaking = true,
+                EarEvent::SpeechStarted { utterance, start_ms } => {
+                    track.speaking = true;
+                    let start_ms = track.clock.meeting_ms(start_ms);
+                    self.open(number, utterance, start_ms);
+                }
                 EarEvent::SpeechEnded => track.speaking = false,
                 EarEvent::Hypothesise {
                     utterance,
@@ -205,9 +276,11 @@ impl<E: Ear> Session<E> {
             return;
         };
         if track.open.as_ref().is_none_or(|open| open.number != utterance) {
+            let segment_id = self.ids.fresh();
+            self.coverage.begin(number, segment_id, &track.speaker, start_ms);
             track.open = Some(Utterance {
                 number: utterance,
-                segment_id: self.ids.fresh(),
+                segment_id,
                 start_ms,
                 agreement: speech::Agreement::default(),
                 shown: Shown::default(),
@@ -288,6 +361,7 @@ impl<E: Ear> Session<E> {
             audio,
             start_ms,
             end_ms,
+            heard_ms: self.coverage.end(open.segment_id, end_ms),
             context,
             shown: open.shown,
             committed_words: words_of(open.agreement.committed()),
@@ -319,6 +393,10 @@ impl<E: Ear> Session<E> {
         if let Ok(hypothesis) = &result {
             self.usage
                 .add_ms(Kind::RecogniserCompute, &hypothesis.engine, hypothesis.compute_ms);
+        }
+        if self.is_held(ticket) {
+            self.held_recognised(result, now_ms);
+            return;
         }
         if self.finals.contains_key(&ticket) {
             self.final_recognised(ticket, result, now_ms);
@@ -423,7 +501,6 @@ impl<E: Ear> Session<E> {
         if words.is_empty() {
             words = std::mem::take(&mut request.committed_words);
         }
-        let text = line_of(&words);
         let said_ms = request.end_ms - request.start_ms;
         // Both at once: what is still being recognised would look like a gap.
         self.usage.add_ms(Kind::SpeechDetected, "", said_ms);
@@ -431,36 +508,27 @@ impl<E: Ear> Session<E> {
         if !engine.is_empty() {
             self.usage.add_ms(Kind::SpeechRecognised, &engine, said_ms);
         }
-        if text.is_empty() {
+        if words.is_empty() {
             self.order.ready(ticket, None, now_ms);
             if !request.shown.text().is_empty() {
                 self.retract(&request);
             }
+            if engine.is_empty() {
+                let missing = Cover::Gap(GapReason::RecogniserFailed);
+                self.coverage.settle(request.segment_id, missing);
+                self.hold(request, now_ms);
+            } else {
+                self.coverage.settle(request.segment_id, Cover::Empty);
+            }
             return;
         }
-        let start_ms = words
-            .first()
-            .map_or(request.start_ms, |word| word.start_ms)
-            .max(request.start_ms);
-        let end_ms = words
-            .last()
-            .map_or(request.end_ms, |word| word.end_ms)
-            .clamp(start_ms, request.end_ms.max(start_ms));
-        if let Some(track) = self.tracks.get_mut(&request.track) {
-            track.said(&text, end_ms);
+        self.coverage.settle(request.segment_id, Cover::Transcribed);
+        let track = request.track;
+        let segment = request.segment(words, engine);
+        if let (Some(track), Some(segment)) = (self.tracks.get_mut(&track), &segment) {
+            track.said(&segment.text, segment.end_ms);
         }
-        let segment = Segment {
-            id: request.segment_id,
-            identity: request.speaker.identity,
-            speaker_name: request.speaker.name,
-            track_id: request.speaker.track_id,
-            start_ms,
-            end_ms,
-            text,
-            words,
-            engine,
-        };
-        self.order.ready(ticket, Some(segment), now_ms);
+        self.order.ready(ticket, segment, now_ms);
     }
 
     /// A partial was shown for what turned out to be no speech: an empty partial takes it away.
@@ -509,19 +577,13 @@ impl<E: Ear> Session<E> {
             request.asked = true;
             request.attempts += 1;
             request.next_ms = now_ms + FINAL_ANSWER_LIMIT_MS;
-            self.out.push(Output::Recognise(Recognise {
-                ticket: *ticket,
-                track: request.track,
-                utterance: request.utterance,
-                purpose: Purpose::Final,
-                audio: request.audio.clone(),
-                start_ms: request.start_ms,
-                context: request.context.clone(),
-                settled: Vec::new(),
-            }));
+            self.out.push(Output::Recognise(request.ask(*ticket)));
         }
         for ticket in late {
             self.final_recognised(ticket, Err(RecogniseError::Failed), now_ms);
+        }
+        if self.is_running() {
+            self.go_on_with_held(now_ms);
         }
     }
 
@@ -536,12 +598,13 @@ impl<E: Ear> Session<E> {
             .values()
             .filter_map(|t| t.open.as_ref()?.shown.next_tick_ms());
         let finals = self.finals.values().map(|request| request.next_ms);
-        starved.chain(shown).chain(finals).min()
+        let held = self.held.next_tick_ms().filter(|_| self.is_running());
+        starved.chain(shown).chain(finals).chain(held).min()
     }
 }
 
 /// The words that are words: recognisers leave lone marks at the edges of an utterance, and double them.
-fn words_of(words: &[speech::Word]) -> Vec<Word> {
+pub(super) fn words_of(words: &[speech::Word]) -> Vec<Word> {
     let is_word = |word: &&speech::Word| word.text.chars().any(char::is_alphanumeric);
     let word = |word: &speech::Word| Word {
         text: tidy(&word.text),

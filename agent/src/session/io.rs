@@ -1,6 +1,7 @@
 //! What goes into a session's core and what comes out of it.
 
 use speech::Hypothesis;
+use store::Consents;
 use uuid::Uuid;
 
 use super::hearing::{Recognise, RecogniseError};
@@ -54,6 +55,26 @@ pub enum Input<E: Ear> {
         /// The track.
         track: u64,
     },
+    /// Samples of a track found no place in the session's queue: so many milliseconds.
+    AudioShed {
+        /// The track.
+        track: u64,
+        /// How much.
+        ms: u64,
+    },
+    /// The connection to the room was lost; it is being made anew.
+    ConnectionLost,
+    /// The connection to the room is there again.
+    ConnectionBack,
+    /// Who may be recognised, as it is now.
+    Consents(Consents),
+    /// A microphone of somebody who has not agreed is open, or is not any more.
+    Declined {
+        /// Whose it is.
+        speaker: Speaker,
+        /// Which of the two.
+        open: bool,
+    },
     /// The recogniser answered.
     Recognised {
         /// Which request.
@@ -101,6 +122,16 @@ pub enum Input<E: Ear> {
     Released,
     /// Time passed.
     Tick,
+}
+
+impl<E: Ear> Input<E> {
+    /// Whether it is what a session asked for itself: recogniser, database, time.
+    pub(super) fn is_an_answer(&self) -> bool {
+        matches!(
+            self,
+            Self::Recognised { .. } | Self::Stored { .. } | Self::Renewed(_) | Self::Tick
+        )
+    }
 }
 
 /// Why a write did not happen.
@@ -157,6 +188,8 @@ pub enum Output<A> {
     },
     /// Show the assistant's state.
     State(AgentState),
+    /// Leave the room, which is another agent's now. The session goes on for a while without it.
+    Leave,
     /// Give the lease back.
     Release(EndReason),
     /// The session is over; nothing comes after this.

@@ -3,6 +3,7 @@
 
 use std::collections::VecDeque;
 
+use super::coverage::CoverageRows;
 use super::types::{AnswerRow, EventRow, Segment, UsageRow};
 use crate::worker::backoff::Backoff;
 
@@ -26,6 +27,10 @@ pub enum Write {
     Usage(Vec<UsageRow>),
     /// A room event.
     Event(EventRow),
+    /// Lines of the coverage ledger, all or none. One at a time is under way.
+    Coverage(CoverageRows),
+    /// What the session leaves out under load.
+    Pressure(Pressure),
 }
 
 /// How full the outbox is, and so what the session still takes in.
@@ -132,6 +137,24 @@ impl Outbox {
         }
     }
 
+    /// Another agent holds the room: only finals are still worth a try. They are handed in late, the one on its way too.
+    pub fn keep_finals(&mut self, fenced_ticket: Option<u64>) {
+        self.others.clear();
+        if fenced_ticket.is_some()
+            && let Some((_, Write::Segment(segment))) = self
+                .in_flight
+                .take_if(|(ticket, _)| Some(*ticket) == fenced_ticket)
+        {
+            self.finals_bytes += segment.weight_bytes();
+            self.finals.push_front(segment);
+        }
+        self.in_flight
+            .take_if(|(_, write)| !matches!(write, Write::Segment(_)));
+        for segment in &mut self.finals {
+            segment.late = true;
+        }
+    }
+
     /// When to ask [`Outbox::next`] again, if nothing else happens.
     pub fn next_tick_ms(&self) -> Option<u64> {
         (self.in_flight.is_none() && self.waiting() > 0).then_some(self.retry_at_ms)
@@ -171,6 +194,8 @@ mod tests {
             text: "word".to_owned(),
             words: Vec::new(),
             engine: "test".to_owned(),
+            heard_ms: (number, number),
+            late: false,
         }
     }
 

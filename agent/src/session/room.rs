@@ -9,7 +9,7 @@ mod sound;
 use std::sync::Arc;
 
 use livekit::prelude::*;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot, watch};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -58,6 +58,10 @@ pub enum FromRoom {
         /// Where the answer goes.
         reply: oneshot::Sender<AskReply>,
     },
+    /// The connection was lost and is being made anew.
+    ConnectionLost,
+    /// It is there again.
+    ConnectionBack,
     /// The connection is over.
     Disconnected(EndReason),
 }
@@ -78,6 +82,20 @@ pub enum FromTrack {
         track: u64,
         /// 16 kHz mono.
         samples: Vec<i16>,
+    },
+    /// Some of its sound found no place in the queue.
+    Shed {
+        /// The track.
+        track: u64,
+        /// How much.
+        ms: u64,
+    },
+    /// A microphone of somebody who has not agreed is open, or is not any more. It is not heard.
+    Declined {
+        /// Whose it is.
+        speaker: Speaker,
+        /// Which of the two.
+        open: bool,
     },
     /// It was muted or unmuted.
     Muted {
@@ -115,13 +133,15 @@ pub async fn join(url: &str, token: &str) -> Result<(RoomLink, RoomEvents), Room
         .map_err(|error| RoomFailure::Join(Box::new(error)))?;
     let (to_control, control) = mpsc::channel(CONTROL_QUEUE);
     let (to_sound, sound) = mpsc::channel(SOUND_QUEUE);
+    let (consents, consented) = watch::channel(None);
     let link = RoomLink {
+        consents: Arc::new(consents),
         room: Arc::new(room),
         tasks: TaskTracker::new(),
         over: CancellationToken::new(),
     };
     link.offer_ask(to_control.clone());
     link.tasks
-        .spawn(ears::Ears::new(&link, to_control, to_sound).listen(events));
+        .spawn(ears::Ears::new(&link, to_control, to_sound, consented).listen(events));
     Ok((link, RoomEvents { control, sound }))
 }

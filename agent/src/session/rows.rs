@@ -1,8 +1,14 @@
 //! The core's plain data as the store's rows, and the store's errors as what the core needs to know of them.
 
-use store::{AskedVia, NewAnswer, NewSegment, NewUsage, PartialCaption, StoreError};
+use store::{
+    AskedVia, CoverageState, MicrophoneState, NewAnswer, NewMicrophone, NewSegment, NewStretch, NewUsage,
+    PartialCaption, StoreError,
+};
 
+use super::coverage::{Cover, GapReason, Microphone, Stretch};
 use super::io::StoreFailure;
+use super::outbox::Pressure;
+use super::track::Speaker;
 use super::types::{AnswerRow, Caption, Segment, UsageRow, Via};
 use super::vocabulary::Known;
 
@@ -25,6 +31,21 @@ pub fn known(vocabulary: store::Vocabulary) -> Known {
     }
 }
 
+/// A stored segment as a caption of the room.
+pub fn caption(segment: store::Segment) -> Caption {
+    let ms = |ms: i64| u64::try_from(ms).unwrap_or(0);
+    Caption {
+        segment_id: segment.id,
+        identity: segment.identity,
+        speaker_name: segment.speaker_name,
+        track_id: segment.track_id,
+        start_ms: ms(segment.start_ms),
+        end_ms: ms(segment.end_ms),
+        text: segment.text,
+        sequence: Some(segment.sequence),
+    }
+}
+
 /// A segment's row.
 pub fn segment(segment: Segment) -> NewSegment {
     let words = segment.words.into_iter().map(|word| store::Word {
@@ -43,6 +64,9 @@ pub fn segment(segment: Segment) -> NewSegment {
         text: segment.text,
         words: words.collect(),
         engine: segment.engine,
+        heard_start_ms: signed_ms(segment.heard_ms.0),
+        heard_end_ms: signed_ms(segment.heard_ms.1),
+        late: segment.late,
     }
 }
 
@@ -82,6 +106,67 @@ pub fn usage(rows: Vec<UsageRow>) -> Vec<NewUsage> {
         engine: row.engine,
     };
     rows.into_iter().map(row).collect()
+}
+
+/// A stretch's row.
+pub fn stretch(stretch: Stretch) -> NewStretch {
+    let (state, reason) = match stretch.cover {
+        Cover::Open => (CoverageState::Open, ""),
+        Cover::Pending => (CoverageState::Pending, ""),
+        Cover::Transcribed => (CoverageState::Transcribed, ""),
+        Cover::Empty => (CoverageState::Empty, ""),
+        Cover::Declined => (CoverageState::Declined, ""),
+        Cover::Gap(reason) => (CoverageState::Gap, reason.as_str()),
+    };
+    NewStretch {
+        id: stretch.id,
+        identity: stretch.speaker.identity,
+        speaker_name: stretch.speaker.name,
+        track_id: stretch.speaker.track_id,
+        start_ms: signed_ms(stretch.start_ms),
+        end_ms: signed_ms(stretch.end_ms),
+        state,
+        reason: reason.to_owned(),
+    }
+}
+
+/// A microphone's row.
+pub fn microphone((speaker, microphone): (Speaker, Microphone)) -> NewMicrophone {
+    NewMicrophone {
+        track_id: speaker.track_id,
+        identity: speaker.identity,
+        speaker_name: speaker.name,
+        state: match microphone {
+            Microphone::Heard => MicrophoneState::Heard,
+            Microphone::HeardUntil(until_ms) => MicrophoneState::HeardUntil(signed_ms(until_ms)),
+            Microphone::Closed => MicrophoneState::Closed,
+        },
+    }
+}
+
+/// What a session under load leaves out.
+pub fn pressure(pressure: Pressure) -> store::Pressure {
+    match pressure {
+        Pressure::None => store::Pressure::None,
+        Pressure::NoPartials => store::Pressure::NoPartials,
+        Pressure::NoAudio => store::Pressure::NoAudio,
+    }
+}
+
+/// What nobody heard before this session came.
+pub fn unheard(stretch: store::Stretch) -> Stretch {
+    let ms = |signed: i64| u64::try_from(signed).unwrap_or(0);
+    Stretch {
+        id: stretch.id,
+        speaker: Speaker {
+            identity: stretch.identity,
+            name: stretch.speaker_name,
+            track_id: stretch.track_id,
+        },
+        start_ms: ms(stretch.start_ms),
+        end_ms: ms(stretch.end_ms),
+        cover: Cover::Gap(GapReason::NoAgent),
+    }
 }
 
 /// A partial for the live page.

@@ -8,6 +8,7 @@ use store::{Lease, RoomForAgent, StoreError};
 use thiserror::Error;
 use tokio::time::Instant;
 
+use super::coverage::Stretch;
 use super::lease::LEASE_MS;
 use super::room::{self, RoomEvents, RoomFailure, RoomLink};
 use super::rows;
@@ -33,6 +34,8 @@ pub struct Started {
     pub known: Known,
     /// How far the meeting's clock had come a moment ago.
     pub meeting_ms: u64,
+    /// Microphones that nobody heard since the session before this one.
+    pub unheard: Vec<Stretch>,
     /// For speaking.
     pub link: RoomLink,
     /// For hearing.
@@ -105,6 +108,7 @@ pub async fn start(parts: &Arc<Parts>, assignment: &Assignment) -> Result<Starte
         room,
         known,
         meeting_ms,
+        unheard: lease.unheard.into_iter().map(rows::unheard).collect(),
         link,
         events,
     })

@@ -3,6 +3,7 @@
 use uuid::Uuid;
 
 use super::clock::TrackClock;
+use super::coverage::GapReason;
 use super::shown::Shown;
 use super::types::{Caption, Word};
 
@@ -17,7 +18,12 @@ const CONTEXT_MAX_AGE_MS: u64 = 10_000;
 #[derive(Clone, Debug, PartialEq)]
 pub enum EarEvent<A> {
     /// Somebody began to speak.
-    SpeechStarted,
+    SpeechStarted {
+        /// The utterance's number within the track.
+        utterance: u64,
+        /// Where it begins.
+        start_ms: u64,
+    },
     /// The open utterance is worth a partial.
     Hypothesise {
         /// Its number within the track.
@@ -112,13 +118,15 @@ pub(super) struct Track<E: Ear> {
     pub(super) speaking: bool,
     pub(super) muted: bool,
     pub(super) last_audio_ms: u64,
+    /// When the track was not quite silent for the last time. A lost connection sounds like perfect silence.
+    pub(super) last_sound_ms: u64,
     pub(super) open: Option<Utterance<E::Audio>>,
     /// The partial that is being recognised.
     pub(super) partial_asked: Option<AskedPartial<E::Audio>>,
     /// The next one, while the last is being recognised.
     pub(super) partial_waiting: Option<Look<E::Audio>>,
-    /// Audio that was not heard because the outbox was full: from when on.
-    pub(super) deaf_since_ms: Option<u64>,
+    /// Audio is not taken in: since when and why.
+    pub(super) deaf_since: Option<(u64, GapReason)>,
     context: String,
     context_end_ms: u64,
 }
@@ -132,10 +140,11 @@ impl<E: Ear> Track<E> {
             speaking: false,
             muted: false,
             last_audio_ms: now_ms,
+            last_sound_ms: now_ms,
             open: None,
             partial_asked: None,
             partial_waiting: None,
-            deaf_since_ms: None,
+            deaf_since: None,
             context: String::new(),
             context_end_ms: 0,
         }

@@ -37,6 +37,10 @@ pub struct Segment {
     pub words: Vec<Word>,
     /// What recognised it.
     pub engine: String,
+    /// Its stretch in the coverage ledger: from when to when.
+    pub heard_ms: (u64, u64),
+    /// Whether that stretch had been given up.
+    pub late: bool,
 }
 
 impl Segment {

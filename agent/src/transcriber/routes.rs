@@ -104,6 +104,7 @@ async fn transcribe(
         kind: RequestKind::Final,
         audio: wanted.audio,
         start_ms: 0,
+        settled: Vec::new(),
         prompt: wanted.prompt,
     });
     match words.await {

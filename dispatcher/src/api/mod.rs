@@ -5,6 +5,7 @@ pub mod documents;
 pub mod openapi;
 pub mod organisations;
 pub mod participants;
+pub mod prices;
 pub mod recognisers;
 pub mod rooms;
 pub mod search;
@@ -52,6 +53,7 @@ pub fn routes(app: App) -> OpenApiRouter<App> {
     let guarded = OpenApiRouter::new()
         .routes(routes!(organisations::create::create))
         .routes(routes!(organisations::read::read, organisations::change::change))
+        .routes(routes!(prices::set::set, prices::list::list))
         .routes(routes!(rooms::create::create, rooms::list::list))
         .routes(routes!(rooms::read::read))
         .routes(routes!(rooms::cancel::cancel))
@@ -60,12 +62,14 @@ pub fn routes(app: App) -> OpenApiRouter<App> {
         .routes(routes!(rooms::export::export))
         .routes(routes!(rooms::corrections::create, rooms::corrections::list))
         .routes(routes!(rooms::answers::answers))
+        .routes(routes!(rooms::coverage::coverage))
         .routes(routes!(rooms::usage::usage))
         .routes(routes!(rooms::sessions::sessions))
         .routes(routes!(rooms::events::events))
         .routes(routes!(participants::create::create, participants::list::list))
         .routes(routes!(participants::token::token))
         .routes(routes!(participants::review_link::review_link))
+        .routes(routes!(participants::consent::set, participants::consent::get))
         .routes(routes!(documents::list::list))
         .routes(routes!(documents::read::read, documents::delete::delete))
         .routes(routes!(search::search))
@@ -86,6 +90,7 @@ pub fn routes(app: App) -> OpenApiRouter<App> {
         .routes(routes!(pages::corrections::create))
         .routes(routes!(pages::transcript::transcript))
         .routes(routes!(pages::join::page, pages::join::enter))
+        .routes(routes!(pages::consent::consent))
         .layer(DefaultBodyLimit::max(BODY_MAX_BYTES))
         .merge(
             OpenApiRouter::new()

@@ -82,7 +82,8 @@ impl CaptionHub {
             CaptionNotice::Partial { room, .. }
             | CaptionNotice::Final { room, .. }
             | CaptionNotice::Corrected { room, .. }
-            | CaptionNotice::Answer { room, .. } => {
+            | CaptionNotice::Answer { room, .. }
+            | CaptionNotice::Record { room } => {
                 if let Some(sender) = rooms.get(room) {
                     // Fails when nobody watches any more.
                     let _ = sender.send(notice);

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use serde::Serialize;
-use store::{AskedVia, CaptionNotice, RoomStatus, StoreError};
+use store::{AskedVia, CaptionNotice, CoverageState, RoomStatus, StoreError};
 use tokio::sync::mpsc;
 use uuid::Uuid;
 
@@ -21,6 +21,8 @@ const SEGMENTS_AN_EVENT: i64 = 200;
 const STATUS_INTERVAL: Duration = Duration::from_secs(5);
 /// The shown delay is the middle one of so many finals.
 const DELAYS_KEPT: usize = 15;
+/// The newest gaps are shown, so many.
+const GAPS_SHOWN: i64 = 200;
 /// A viewer that the database fails is let go: its browser comes back by itself, at its own pace.
 const EXPIRES_CHECK: Duration = Duration::from_secs(30);
 
@@ -36,6 +38,8 @@ pub enum Item {
     Partial(PartialItem),
     /// Answers; one that was sent before may come again and replaces itself.
     Answers(Vec<AnswerItem>),
+    /// Everything that is not in the transcript, as it is now: what was filled in the meantime is not among it any more.
+    Gaps(Vec<GapItem>),
     /// How the meeting and its captions are doing.
     Status(StatusItem),
 }
@@ -48,6 +52,7 @@ impl Item {
             Self::Corrections(_) => "corrections",
             Self::Partial(_) => "partial",
             Self::Answers(_) => "answers",
+            Self::Gaps(_) => "gaps",
             Self::Status(_) => "status",
         }
     }
@@ -78,6 +83,8 @@ pub struct SegmentItem {
     /// What was recognised, if the text is a correction.
     #[serde(skip_serializing_if = "Option::is_none")]
     recognised_text: Option<String>,
+    /// Whether it was recognised only after it had been a gap.
+    late: bool,
 }
 
 impl From<store::Segment> for SegmentItem {
@@ -92,8 +99,20 @@ impl From<store::Segment> for SegmentItem {
             revision: segment.revision,
             corrected_by: segment.corrected_by,
             recognised_text: segment.recognised_text,
+            late: segment.late,
         }
     }
+}
+
+/// Something that is not in the transcript.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct GapItem {
+    id: Uuid,
+    name: String,
+    /// `declined`, or why it is missing.
+    reason: String,
+    start_ms: i64,
+    end_ms: i64,
 }
 
 /// A caption that still changes.
@@ -126,8 +145,10 @@ pub struct StatusItem {
     status: crate::api::rooms::RoomStatus,
     /// From the end of speech to the settled caption, the middle of the last ones.
     settled_ms: Option<i64>,
-    /// The share of detected speech that was recognised, 0 to 1.
+    /// The share of speech that is in the transcript, 0 to 1.
     coverage: Option<f64>,
+    /// What is left out under load: `nothing`, `partials`, `audio`.
+    left_out: &'static str,
 }
 
 struct Viewer {
@@ -141,6 +162,7 @@ struct Viewer {
     names: HashMap<String, String>,
     clock_origin: Option<DateTime<Utc>>,
     delays_ms: VecDeque<i64>,
+    gaps: Vec<GapItem>,
 }
 
 /// Why a viewer is let go.
@@ -175,6 +197,7 @@ pub async fn watch(
         names: HashMap::new(),
         clock_origin: None,
         delays_ms: VecDeque::new(),
+        gaps: Vec::new(),
     };
     if let Err(Gone::Store(error)) = viewer.run(&mut subscription).await {
         tracing::warn!(room = %claims.room, %error, "a captions viewer was let go");
@@ -217,6 +240,10 @@ impl Viewer {
                     CaptionNotice::Corrected { .. } => self.corrections().await?,
                     CaptionNotice::Answer { answer, .. } if self.answers.contains(&answer) => {}
                     CaptionNotice::Answer { .. } => self.answers().await?,
+                    CaptionNotice::Record { .. } => {
+                        self.status().await?;
+                        self.gaps().await?;
+                    }
                     CaptionNotice::Resynchronise => {
                         app.metrics.caption_resyncs.inc();
                         self.catch_up().await?;
@@ -233,7 +260,33 @@ impl Viewer {
     async fn catch_up(&mut self) -> Result<(), Gone> {
         self.corrections().await?;
         self.segments(false).await?;
-        self.answers().await
+        self.answers().await?;
+        self.gaps().await
+    }
+
+    /// Sends what is missing, if that has changed.
+    async fn gaps(&mut self) -> Result<(), Gone> {
+        let Claims {
+            organisation, room, ..
+        } = self.claims;
+        let missing = self.app.store.missing(organisation, room, GAPS_SHOWN).await?;
+        let item = |stretch: store::Stretch| GapItem {
+            id: stretch.id,
+            name: stretch.speaker_name,
+            reason: if stretch.state == CoverageState::Declined {
+                "declined".to_owned()
+            } else {
+                stretch.reason
+            },
+            start_ms: stretch.start_ms,
+            end_ms: stretch.end_ms,
+        };
+        let gaps: Vec<GapItem> = missing.into_iter().map(item).collect();
+        if gaps == self.gaps {
+            return Ok(());
+        }
+        self.gaps.clone_from(&gaps);
+        self.send(Item::Gaps(gaps)).await
     }
 
     /// Sends every segment after the viewer's place. `live` ones count for the shown delay.
@@ -252,10 +305,15 @@ impl Viewer {
             };
             self.sequence = last.sequence;
             let all = (segments.len() as i64) < SEGMENTS_AN_EVENT;
+            let filled = segments.iter().any(|segment| segment.late);
             if let (true, Some(origin)) = (live, self.clock_origin) {
                 let now_ms = (self.app.now() - origin).num_milliseconds();
-                self.delays_ms
-                    .extend(segments.iter().map(|segment| (now_ms - segment.end_ms).max(0)));
+                self.delays_ms.extend(
+                    segments
+                        .iter()
+                        .filter(|segment| !segment.late)
+                        .map(|segment| (now_ms - segment.end_ms).max(0)),
+                );
                 let surplus = self.delays_ms.len().saturating_sub(DELAYS_KEPT);
                 self.delays_ms.drain(..surplus);
             }
@@ -263,6 +321,9 @@ impl Viewer {
                 segments.into_iter().map(SegmentItem::from).collect(),
             ))
             .await?;
+            if live && filled {
+                self.gaps().await?;
+            }
             if all {
                 return Ok(());
             }
@@ -335,21 +396,16 @@ impl Viewer {
             organisation, room, ..
         } = self.claims;
         let store = &self.app.store;
-        let (room, usage) =
-            tokio::try_join!(store.room(organisation, room), store.usage(organisation, room))?;
+        let (room, totals, pressure) = tokio::try_join!(
+            store.room(organisation, room),
+            store.coverage_totals(organisation, room),
+            store.pressure(organisation, room),
+        )?;
         self.clock_origin = room.clock_origin;
         // A place beyond the transcript is not of this room: begin at its beginning.
         if self.sequence > room.last_sequence {
             self.sequence = 0;
         }
-        let seconds = |kind: &str| -> f64 {
-            usage
-                .iter()
-                .filter(|item| item.kind == kind)
-                .map(|item| item.quantity)
-                .sum()
-        };
-        let (detected, recognised) = (seconds("speech_detected"), seconds("speech_recognised"));
         let mut delays: Vec<i64> = self.delays_ms.iter().copied().collect();
         delays.sort_unstable();
         let settled_ms = (room.status == RoomStatus::Live)
@@ -358,7 +414,8 @@ impl Viewer {
         self.send(Item::Status(StatusItem {
             status: room.status.into(),
             settled_ms,
-            coverage: (detected > 0.0).then(|| (recognised / detected).clamp(0.0, 1.0)),
+            coverage: store::share_covered(&totals),
+            left_out: pressure.left_out(),
         }))
         .await
     }

@@ -106,8 +106,10 @@ pub struct Entered {
     identity: String,
     /// The name under the captions.
     name: String,
-    /// With it the same person enters again and takes no second seat.
+    /// With it the same person enters again and takes no second seat, and says whether they agree to be recognised.
     rejoin_key: String,
+    /// Whether what they say is recognised.
+    recognised: bool,
 }
 
 /// Gives a person with a link their way into the room. Each first entry takes a seat; the room's capacity is the limit.
@@ -145,6 +147,11 @@ pub async fn enter(
             app.store.add_participant(organisation, room.id, &new).await?
         }
     };
+    let recognised = app
+        .store
+        .consents(organisation, room.id)
+        .await?
+        .allow(&participant.identity);
     let token = issue(&app, &room, &participant)?;
     let rejoin_key = app.links.sign(Claims {
         purpose: Purpose::Rejoin,
@@ -158,6 +165,7 @@ pub async fn enter(
         identity: participant.identity,
         name: participant.name,
         rejoin_key,
+        recognised,
     }))
 }
 

@@ -3,6 +3,7 @@
 
 pub mod assets;
 pub mod captions;
+pub mod consent;
 pub mod corrections;
 pub mod join;
 pub mod landing;

@@ -5,6 +5,7 @@ mod accuracy;
 mod captions;
 mod figure;
 mod join;
+mod ledger;
 mod load;
 mod machine;
 mod meeting;
@@ -47,6 +48,8 @@ pub enum Name {
     CaptionsLoad,
     /// How much speech voice detectors miss, and what else they take for it.
     Voice,
+    /// What a meeting with failures leaves unaccounted for.
+    Ledger,
 }
 
 /// The command's options.
@@ -54,6 +57,8 @@ pub enum Name {
 pub struct Options {
     /// What to measure.
     pub name: Name,
+    /// How long the meeting is, where that can be chosen.
+    pub minutes: Option<u64>,
     /// Where to write the figures as JSON.
     pub json: Option<PathBuf>,
 }
@@ -74,7 +79,12 @@ async fn unless_interrupted<T>(measurement: impl Future<Output = Result<T>>) -> 
 /// The machine cannot be made ready, a part does not start, or a measurement cannot be taken.
 pub async fn run(workspace: &Path, options: &Options) -> Result<()> {
     let begun = Instant::now();
-    let ready = setup::prepare(workspace, Need::Demo, Profile::Release)?;
+    let profile = match options.name {
+        // Nothing in it is a speed.
+        Name::Ledger => Profile::Debug,
+        _ => Profile::Release,
+    };
+    let ready = setup::prepare(workspace, Need::Demo, profile)?;
     let name = options
         .name
         .to_possible_value()
@@ -83,6 +93,10 @@ pub async fn run(workspace: &Path, options: &Options) -> Result<()> {
     let machine = Machine::read()?;
     let report = match options.name {
         Name::Captions => captions::measure(&ready, begun).await?,
+        Name::Ledger => {
+            let minutes = options.minutes.unwrap_or(ledger::MINUTES);
+            unless_interrupted(ledger::measure(&ready, minutes)).await?
+        }
         Name::Voice => Some(voice::measure(&ready, workspace)?),
         Name::CaptionsLoad => unless_interrupted(load::measure(&ready, workspace)).await?,
         Name::Join => unless_interrupted(join::measure(&ready, workspace)).await?,

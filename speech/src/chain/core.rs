@@ -87,7 +87,7 @@ impl Core {
     /// A request comes in.
     pub(super) fn begin(&mut self, wanted: Wanted, now_ms: u64) -> (Course, Step) {
         let gives_any = self.links.iter().any(|link| link.gives_partials);
-        let is_hopeless = wanted.kind == RequestKind::Partial && !gives_any;
+        let is_hopeless = wanted.kind != RequestKind::Final && !gives_any;
         let mut course = Course {
             wanted,
             tried: 0,
@@ -114,14 +114,14 @@ impl Core {
                     self.changes.push(Change::Back { link });
                 }
                 // A partial of a stand-in must not become the record in place of the final of another.
-                if course.wanted.kind == RequestKind::Partial {
+                if course.wanted.kind != RequestKind::Final {
                     hypothesis.is_whole &= self.ready_for(&course.wanted, true, now_ms).next() == Some(link);
                 }
                 return Step::Answer(Ok(hypothesis));
             }
             // What is wrong is the request, and only with partials.
             Err(error @ (RecogniseError::Overtaken | RecogniseError::Astray))
-                if course.wanted.kind == RequestKind::Partial =>
+                if course.wanted.kind != RequestKind::Final =>
             {
                 breaker.abandoned(asked, now_ms);
                 return Step::Answer(Err(error));
@@ -175,8 +175,8 @@ impl Core {
             second.is_some()
         };
         let patience_ms = match (wanted.kind, others_are_left) {
-            (RequestKind::Partial, true) => self.limits.partial_ms,
-            (RequestKind::Partial, false) => self.limits.last_partial_ms,
+            (RequestKind::Partial | RequestKind::Pause, true) => self.limits.partial_ms,
+            (RequestKind::Partial | RequestKind::Pause, false) => self.limits.last_partial_ms,
             (RequestKind::Final, true) => self.limits.final_ms + wanted.audio_ms,
             (RequestKind::Final, false) => self.limits.last_final_ms,
         };

@@ -146,9 +146,13 @@ impl Shared {
     /// Whether a request is taken; a final is counted.
     fn admit(&self, kind: RequestKind) -> Result<(), RecogniseError> {
         match kind {
-            RequestKind::Partial if !self.options.partials => Err(RecogniseError::NoPartials),
-            RequestKind::Partial if self.places.available_permits() == 0 => Err(RecogniseError::Overloaded),
-            RequestKind::Partial => Ok(()),
+            RequestKind::Partial | RequestKind::Pause if !self.options.partials => {
+                Err(RecogniseError::NoPartials)
+            }
+            RequestKind::Partial | RequestKind::Pause if self.places.available_permits() == 0 => {
+                Err(RecogniseError::Overloaded)
+            }
+            RequestKind::Partial | RequestKind::Pause => Ok(()),
             RequestKind::Final => {
                 let count = |waiting| (waiting < FINALS_MAX).then_some(waiting + 1);
                 self.waiting_finals
@@ -163,7 +167,7 @@ impl Shared {
         let audio_ms = (request.audio.len() / SAMPLES_PER_MS) as u64;
         let limit_ms = match request.kind {
             RequestKind::Final => self.options.limits.final_ms + audio_ms,
-            RequestKind::Partial => self.options.limits.partial_ms,
+            RequestKind::Partial | RequestKind::Pause => self.options.limits.partial_ms,
         };
         let words = if audio_ms < SHORTEST_MS {
             Vec::new()

@@ -151,7 +151,7 @@ impl Line {
             Input::Request(ticket, request) => {
                 self.used_ms = now_ms;
                 match request.kind {
-                    RequestKind::Partial => self.partial(ticket, request, now_ms),
+                    RequestKind::Partial | RequestKind::Pause => self.partial(ticket, request, now_ms),
                     RequestKind::Final => self.complete(ticket, request, now_ms),
                 }
             }

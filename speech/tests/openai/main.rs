@@ -57,6 +57,7 @@ fn request(kind: RequestKind, recording: &[i16], from_ms: usize, to_ms: usize) -
         audio: Audio::from(&recording[from_ms * 16..to_ms * 16]),
         start_ms: from_ms as u64,
         prompt: String::new(),
+        settled: Vec::new(),
     }
 }
 

@@ -27,6 +27,7 @@ fn request(kind: RequestKind, utterance: u64, from: usize, to: usize) -> Request
         audio: spoken(from, to),
         start_ms: from as u64 * 400,
         prompt: String::new(),
+        settled: Vec::new(),
     }
 }
 

@@ -203,6 +203,7 @@ impl Drop for Database {
 pub(crate) fn new_room() -> NewRoom {
     let now = Utc::now();
     NewRoom {
+        consent: store::ConsentPolicy::Assumed,
         title: "Quarterly review".into(),
         starts_at: now - Duration::from_secs(60),
         ends_at: now + HOUR,
@@ -229,6 +230,9 @@ pub(crate) fn new_segment(text: &str) -> NewSegment {
         track_id: "TR_1".into(),
         start_ms: 1_000,
         end_ms: 2_000,
+        heard_start_ms: 900,
+        heard_end_ms: 2_000,
+        late: false,
         text: text.into(),
         words: vec![Word {
             text: text.into(),

@@ -2,6 +2,7 @@
 //! other: recognition takes all that a small machine has.
 
 mod captions_run_live;
+mod gaps_are_shown_in_their_place;
 mod house;
 mod links_are_refused;
 mod people_join_from_the_browser;

@@ -11,3 +11,4 @@ mod media_servers_restart;
 mod recognisers_take_over;
 mod strangers_stay_outside;
 mod the_demo_happens;
+mod who_declines_is_not_recognised;

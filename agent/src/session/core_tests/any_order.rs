@@ -28,6 +28,35 @@ fn step() -> impl Strategy<Value = Step> {
     ]
 }
 
+/// As the tables take it: a segment's stretch comes with it, and nothing goes back.
+fn write_down(ledger: &mut BTreeMap<Uuid, Stretch>, write: &Write) {
+    match write {
+        Write::Segment(segment) => {
+            let stretch = Stretch {
+                id: segment.id,
+                speaker: Speaker {
+                    identity: segment.identity.clone(),
+                    name: segment.speaker_name.clone(),
+                    track_id: segment.track_id.clone(),
+                },
+                start_ms: segment.heard_ms.0,
+                end_ms: segment.heard_ms.1,
+                cover: Cover::Transcribed,
+            };
+            ledger.insert(segment.id, stretch);
+        }
+        Write::Coverage(rows) => {
+            for stretch in &rows.stretches {
+                let known = ledger.get(&stretch.id).map(|row| row.cover);
+                if known.is_none_or(|cover| cover <= Cover::Pending) {
+                    ledger.insert(stretch.id, stretch.clone());
+                }
+            }
+        }
+        _ => {}
+    }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(200))]
 
@@ -35,10 +64,11 @@ proptest! {
     /// with a working database every utterance that ended is in the record.
     #[test]
     fn every_utterance_is_stored_before_it_is_published_and_none_is_lost(steps in prop::collection::vec(step(), 0..150)) {
-        let mut meeting = Meeting::new();
+        let mut meeting = Meeting { shows_ledger: true, ..Meeting::new() };
         let mut open_recognitions: Vec<Recognise<Sound>> = Vec::new();
         let mut open_writes: Vec<(u64, Write)> = Vec::new();
         let ended = std::rc::Rc::new(std::cell::Cell::new(0));
+        let mut ledger: BTreeMap<Uuid, Stretch> = BTreeMap::new();
         let mut stored = std::collections::BTreeSet::new();
         let mut published = std::collections::BTreeSet::new();
         let mut next = 1;
@@ -81,6 +111,7 @@ proptest! {
                 Step::Store(works) if !open_writes.is_empty() => {
                     let (ticket, write) = open_writes.remove(0);
                     let result = if works {
+                        write_down(&mut ledger, &write);
                         if let Write::Segment(segment) = &write {
                             prop_assert!(stored.insert(segment.id), "stored twice");
                             next += 1;
@@ -112,7 +143,20 @@ proptest! {
             prop_assert!(meeting.session.next_tick_ms() > meeting.now_ms, "it would spin");
         }
         prop_assert!(draining);
-        prop_assert_eq!(stored.len(), ended.get());
+        // What no recogniser gave words for is a gap with a reason.
+        let missing = ledger.values().filter(|row| row.cover == Cover::Gap(GapReason::RecogniserFailed));
+        prop_assert_eq!(stored.len() + missing.count(), ended.get());
+        prop_assert!(meeting.session.coverage.is_empty());
+        prop_assert!(ledger.values().all(|row| row.cover > Cover::Pending), "{:?}", ledger);
+        let transcribed = ledger.values().filter(|row| row.cover == Cover::Transcribed);
+        prop_assert_eq!(transcribed.count(), stored.len());
+        for track in 0..3 {
+            let track_id = format!("TR_{track}");
+            let of_track = ledger.values().filter(|row| row.speaker.track_id == track_id);
+            let mut places: Vec<_> = of_track.map(|row| (row.start_ms, row.end_ms)).collect();
+            places.sort_unstable();
+            prop_assert!(places.windows(2).all(|pair| pair[0].1 <= pair[1].0), "overlap: {:?}", places);
+        }
         prop_assert_eq!(published.len(), stored.len());
     }
 }

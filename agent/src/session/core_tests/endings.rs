@@ -20,15 +20,20 @@ fn a_fenced_session_says_nothing_more() {
                 result: Err(StoreFailure::Fenced),
             })
         };
+        // It leaves the room at once, and offers what it still has to the record: once, and to the room never.
+        assert_eq!(outputs[0], Output::Leave);
+        assert!(meeting.hear(1, true).is_empty());
+        let again = writes(&outputs);
+        let (ticket, late) = match again.first() {
+            Some((ticket, Write::Segment(segment))) => (*ticket, segment.late),
+            _ => (ticket, false),
+        };
+        assert_eq!(late, !by_renewal);
+        let outputs = meeting.feed(Input::Stored {
+            ticket,
+            result: Err(StoreFailure::Fenced),
+        });
         assert_eq!(outputs, [Output::Finished(Ending::Fenced)]);
-        assert!(
-            meeting
-                .feed(Input::Stored {
-                    ticket,
-                    result: Ok(Some(1))
-                })
-                .is_empty()
-        );
         assert!(meeting.hear(1, true).is_empty());
         assert!(meeting.wait(60_000).is_empty());
     }
@@ -155,4 +160,60 @@ fn usage_is_written_every_ten_seconds() {
     }
     assert!((2..=4).contains(&lines), "{lines}");
     assert!((19.0..=30.0).contains(&written_s), "{written_s}");
+}
+
+#[test]
+fn what_was_said_before_the_fence_is_handed_in_late_and_the_room_does_not_hear_of_it() {
+    let mut meeting = Meeting::with_track(1);
+    meeting.settle();
+    let request = meeting.speak(1);
+    meeting.hear(1, true);
+    let outputs = meeting.feed(Input::Renewed(Err(StoreFailure::Fenced)));
+    let unfinished = one_request(&outputs, Purpose::Final);
+    let mut outputs = meeting.recognise(&request, "said before");
+    outputs.extend(meeting.recognise(&unfinished, "being said"));
+    let mut handed_in = Vec::new();
+    while let Some((ticket, Write::Segment(segment))) = writes(&outputs).first().cloned() {
+        assert!(segment.late);
+        handed_in.push(segment.text);
+        outputs = meeting.feed(Input::Stored {
+            ticket,
+            result: Ok(Some(1)),
+        });
+        assert!(finals(&outputs).is_empty());
+    }
+    assert_eq!(handed_in, ["said before", "being said"]);
+    assert_eq!(outputs, [Output::Finished(Ending::Fenced)]);
+}
+
+#[test]
+fn handing_in_ends_in_bounded_time() {
+    let mut meeting = Meeting::with_track(1);
+    meeting.settle();
+    meeting.speak(1);
+    meeting.feed(Input::Renewed(Err(StoreFailure::Fenced)));
+    let outputs = meeting.wait(HAND_IN_LIMIT_MS);
+    assert_eq!(outputs, [Output::Finished(Ending::Fenced)]);
+}
+
+#[test]
+fn an_agent_that_is_killed_takes_ten_seconds_of_usage_with_it_at_most() {
+    let mut meeting = Meeting::with_track(1);
+    meeting.settle();
+    let (mut received_ms, mut written_s) = (0, 0.0);
+    for _ in 0..(5 * FLUSH_MS / 100) {
+        let mut open = writes(&meeting.hear(1, false));
+        received_ms += 100;
+        while let Some((ticket, write)) = open.pop() {
+            if let Write::Usage(rows) = write {
+                let audio = rows.iter().filter(|row| row.kind == "audio_received");
+                written_s += audio.map(|row| row.quantity).sum::<f64>();
+            }
+            let result = Ok(None);
+            open.extend(writes(&meeting.feed(Input::Stored { ticket, result })));
+        }
+        // Killed here, this is missing:
+        let missing_ms = f64::from(received_ms) - written_s * 1000.0;
+        assert!(missing_ms <= FLUSH_MS as f64, "{missing_ms}");
+    }
 }

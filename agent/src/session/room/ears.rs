@@ -9,7 +9,8 @@ use futures_util::StreamExt as _;
 use livekit::participant::ParticipantKind;
 use livekit::prelude::*;
 use livekit::{DisconnectReason, TextStreamReader};
-use tokio::sync::{Semaphore, mpsc};
+use store::Consents;
+use tokio::sync::{Semaphore, mpsc, watch};
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
@@ -33,6 +34,8 @@ pub(super) struct Ears {
     control: mpsc::Sender<FromRoom>,
     sound: mpsc::Sender<FromTrack>,
     pumps: HashMap<TrackSid, Pump>,
+    /// Who may be heard; nobody before it is known.
+    consents: watch::Receiver<Option<Consents>>,
     chat_readers: Arc<Semaphore>,
     /// Some clients send a chat message both the old and the new way.
     last_chat: Option<(String, String)>,
@@ -48,6 +51,7 @@ impl Ears {
         link: &RoomLink,
         control: mpsc::Sender<FromRoom>,
         sound: mpsc::Sender<FromTrack>,
+        consents: watch::Receiver<Option<Consents>>,
     ) -> Self {
         Self {
             own: link.room.local_participant().identity().to_string(),
@@ -55,6 +59,7 @@ impl Ears {
             control,
             sound,
             pumps: HashMap::new(),
+            consents,
             chat_readers: Arc::new(Semaphore::new(CHAT_READERS)),
             last_chat: None,
         }
@@ -66,6 +71,10 @@ impl Ears {
             let event = tokio::select! {
                 biased;
                 () = over.cancelled() => break,
+                Ok(()) = self.consents.changed() => {
+                    self.want_all().await;
+                    continue;
+                }
                 event = events.recv() => event,
             };
             let Some(event) = event else { break };
@@ -86,7 +95,9 @@ impl Ears {
                 participants_with_tracks,
             } => {
                 for (participant, tracks) in participants_with_tracks {
-                    tracks.iter().for_each(|track| want(&participant, track));
+                    for track in &tracks {
+                        self.want(&participant, track).await;
+                    }
                     if let Some(joined) = joined(&participant) {
                         self.control.send(joined).await.ok()?;
                     }
@@ -103,7 +114,14 @@ impl Ears {
                 publication,
                 participant,
             } => {
-                want(&participant, &publication);
+                self.want(&participant, &publication).await;
+                None
+            }
+            RoomEvent::TrackUnpublished {
+                publication,
+                participant,
+            } => {
+                self.declined(&participant, &publication, false).await;
                 None
             }
             RoomEvent::TrackSubscribed {
@@ -120,8 +138,14 @@ impl Ears {
                 }
                 None
             }
-            RoomEvent::TrackMuted { publication, .. } => self.muted(&publication.sid(), true).await,
-            RoomEvent::TrackUnmuted { publication, .. } => self.muted(&publication.sid(), false).await,
+            RoomEvent::TrackMuted {
+                publication: TrackPublication::Remote(publication),
+                participant: Participant::Remote(participant),
+            } => self.muted(&participant, &publication, true).await,
+            RoomEvent::TrackUnmuted {
+                publication: TrackPublication::Remote(publication),
+                participant: Participant::Remote(participant),
+            } => self.muted(&participant, &publication, false).await,
             RoomEvent::TextStreamOpened {
                 reader,
                 topic,
@@ -139,18 +163,14 @@ impl Ears {
             RoomEvent::Disconnected { reason } => Some(FromRoom::Disconnected(end_reason(reason))),
             RoomEvent::Reconnecting => {
                 tracing::info!("the connection to the room was lost; reconnecting");
-                None
+                Some(FromRoom::ConnectionLost)
             }
             RoomEvent::Reconnected => {
                 tracing::info!("the connection to the room is back");
                 // What is asked for while a connection is made anew goes to the old one (livekit 0.10.0), and is lost
                 // with it.
-                for participant in self.link.room.remote_participants().values() {
-                    for publication in participant.track_publications().values() {
-                        want(participant, publication);
-                    }
-                }
-                None
+                self.want_all().await;
+                Some(FromRoom::ConnectionBack)
             }
             _ => None,
         }
@@ -162,12 +182,13 @@ impl Ears {
         publication: &RemoteTrackPublication,
         participant: &RemoteParticipant,
     ) {
+        if !self.allows(participant) {
+            // Asked for before they declined.
+            publication.set_subscribed(false);
+            return;
+        }
         let track = NEXT_TRACK.fetch_add(1, Ordering::Relaxed);
-        let speaker = Speaker {
-            identity: participant.identity().to_string(),
-            name: name_of(participant),
-            track_id: publication.sid().to_string(),
-        };
+        let speaker = speaker(participant, publication);
         let stop = self.link.over.child_token();
         if let Some(replaced) = self.pumps.insert(
             publication.sid(),
@@ -195,8 +216,63 @@ impl Ears {
             .spawn(sound::pump(track, stream, stop, self.sound.clone()));
     }
 
-    async fn muted(&self, sid: &TrackSid, muted: bool) -> Option<FromRoom> {
-        let track = self.pumps.get(sid)?.track;
+    /// Subscribes to all that may be heard, and to nothing else.
+    async fn want_all(&mut self) {
+        for participant in self.link.room.remote_participants().values() {
+            for publication in participant.track_publications().values() {
+                self.want(participant, publication).await;
+            }
+        }
+    }
+
+    /// Subscribes to what a person says who agrees. Other agents caption themselves.
+    async fn want(&mut self, participant: &RemoteParticipant, publication: &RemoteTrackPublication) {
+        if !is_person(participant) || publication.kind() != TrackKind::Audio {
+            return;
+        }
+        if self.allows(participant) {
+            publication.set_subscribed(true);
+        } else if self.consents.borrow().is_some() {
+            publication.set_subscribed(false);
+            if let Some(pump) = self.pumps.remove(&publication.sid()) {
+                pump.stop.cancel();
+            }
+            self.declined(participant, publication, !publication.is_muted())
+                .await;
+        }
+    }
+
+    fn allows(&self, participant: &RemoteParticipant) -> bool {
+        let consents = self.consents.borrow();
+        consents
+            .as_ref()
+            .is_some_and(|consents| consents.allow(participant.identity().as_str()))
+    }
+
+    /// Reports the microphone of somebody who has not agreed.
+    async fn declined(
+        &self,
+        participant: &RemoteParticipant,
+        publication: &RemoteTrackPublication,
+        open: bool,
+    ) {
+        if is_person(participant) && publication.kind() == TrackKind::Audio && !self.allows(participant) {
+            let speaker = speaker(participant, publication);
+            let _ = self.sound.send(FromTrack::Declined { speaker, open }).await;
+        }
+    }
+
+    async fn muted(
+        &self,
+        participant: &RemoteParticipant,
+        publication: &RemoteTrackPublication,
+        muted: bool,
+    ) -> Option<FromRoom> {
+        let Some(pump) = self.pumps.get(&publication.sid()) else {
+            self.declined(participant, publication, !muted).await;
+            return None;
+        };
+        let track = pump.track;
         let _ = self.sound.send(FromTrack::Muted { track, muted }).await;
         None
     }
@@ -256,10 +332,11 @@ fn joined(participant: &RemoteParticipant) -> Option<FromRoom> {
     })
 }
 
-/// Subscribes to what a person says. Other agents caption themselves.
-fn want(participant: &RemoteParticipant, publication: &RemoteTrackPublication) {
-    if is_person(participant) && publication.kind() == TrackKind::Audio {
-        publication.set_subscribed(true);
+fn speaker(participant: &RemoteParticipant, publication: &RemoteTrackPublication) -> Speaker {
+    Speaker {
+        identity: participant.identity().to_string(),
+        name: name_of(participant),
+        track_id: publication.sid().to_string(),
     }
 }
 

@@ -6,8 +6,9 @@ use std::time::Duration;
 
 use livekit::SendTextOptions;
 use livekit::prelude::*;
+use store::Consents;
 use thiserror::Error;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -48,12 +49,18 @@ pub enum RoomFailure {
 /// A joined room, for speaking to it.
 #[derive(Clone, Debug)]
 pub struct RoomLink {
+    pub(super) consents: Arc<watch::Sender<Option<Consents>>>,
     pub(super) room: Arc<Room>,
     pub(super) tasks: TaskTracker,
     pub(super) over: CancellationToken,
 }
 
 impl RoomLink {
+    /// Says who may be heard. Before this is said for the first time nobody is.
+    pub fn hear(&self, consents: Consents) {
+        self.consents.send_replace(Some(consents));
+    }
+
     /// Publishes a caption both ways: as a text stream in the speaker's name, and as the legacy packet.
     ///
     /// # Errors

@@ -32,6 +32,8 @@ pub(super) async fn pump(
 ) {
     let mut piece = Vec::with_capacity(PIECE_SAMPLES);
     let mut shed_pieces = 0_u64;
+    // What was shed and is not reported yet.
+    let mut shed_ms = 0;
     loop {
         let frame = tokio::select! {
             biased;
@@ -43,9 +45,14 @@ pub(super) async fn pump(
         piece.extend_from_slice(&frame.data);
         if piece.len() >= PIECE_SAMPLES {
             let samples = std::mem::replace(&mut piece, Vec::with_capacity(PIECE_SAMPLES));
+            if shed_ms > 0 && sound.try_send(FromTrack::Shed { track, ms: shed_ms }).is_ok() {
+                shed_ms = 0;
+            }
+            let piece_ms = samples.len() as u64 * 1_000 / SAMPLE_RATE_HZ as u64;
             // A session that is ten seconds behind hears a gap; waiting here would only hide it.
             if sound.try_send(FromTrack::Samples { track, samples }).is_err() {
                 shed_pieces += 1;
+                shed_ms += piece_ms;
                 if shed_pieces.is_power_of_two() {
                     tracing::warn!(track, shed_pieces, "the session does not keep up with its sound");
                 }

@@ -1,5 +1,6 @@
 //! The people of a room.
 
+pub mod consent;
 pub mod create;
 pub mod list;
 pub mod review_link;

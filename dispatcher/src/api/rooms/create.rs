@@ -7,7 +7,7 @@ use serde::Deserialize;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use super::Room;
+use super::{ConsentPolicy, Room};
 use crate::App;
 use crate::api::ApiErrors;
 use crate::api::recognisers::{self, RecogniserKind};
@@ -41,6 +41,9 @@ pub struct NewRoom {
     /// Its recognisers, the preferred one first: 1 to 4, each once; those of the organisation unless given.
     #[schema(min_items = 1, max_items = 4)]
     recognisers: Option<Vec<RecogniserKind>>,
+    /// Who may be recognised; `assumed` unless given.
+    #[serde(default)]
+    consent: ConsentPolicy,
 }
 
 impl NewRoom {
@@ -64,6 +67,7 @@ impl NewRoom {
             capacity,
             instructions: self.instructions,
             recognisers: self.recognisers.as_deref().map(recognisers::check).transpose()?,
+            consent: self.consent.into(),
         })
     }
 }
@@ -102,6 +106,7 @@ mod tests {
             capacity: None,
             instructions: String::new(),
             recognisers: None,
+            consent: ConsentPolicy::Assumed,
         }
     }
 

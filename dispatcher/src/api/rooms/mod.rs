@@ -3,6 +3,7 @@
 pub mod answers;
 pub mod cancel;
 pub mod corrections;
+pub mod coverage;
 pub mod create;
 pub mod events;
 pub mod export;
@@ -14,7 +15,7 @@ pub mod transcript;
 pub mod usage;
 
 use chrono::{DateTime, Utc};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
@@ -43,6 +44,35 @@ impl From<store::RoomStatus> for RoomStatus {
     }
 }
 
+/// Who may be recognised in a room.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum ConsentPolicy {
+    /// Everybody who has not declined.
+    #[default]
+    Assumed,
+    /// Nobody who has not agreed.
+    Required,
+}
+
+impl From<ConsentPolicy> for store::ConsentPolicy {
+    fn from(policy: ConsentPolicy) -> Self {
+        match policy {
+            ConsentPolicy::Assumed => Self::Assumed,
+            ConsentPolicy::Required => Self::Required,
+        }
+    }
+}
+
+impl From<store::ConsentPolicy> for ConsentPolicy {
+    fn from(policy: store::ConsentPolicy) -> Self {
+        match policy {
+            store::ConsentPolicy::Assumed => Self::Assumed,
+            store::ConsentPolicy::Required => Self::Required,
+        }
+    }
+}
+
 /// A scheduled meeting.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct Room {
@@ -67,6 +97,8 @@ pub struct Room {
     /// Its recognisers, the preferred one first; null: those of the organisation.
     #[schema(value_type = Option<Vec<super::recognisers::RecogniserKind>>)]
     pub recognisers: Option<Vec<String>>,
+    /// Who may be recognised.
+    pub consent: ConsentPolicy,
     /// Zero of the meeting clock, once an agent has been there.
     pub clock_origin: Option<DateTime<Utc>>,
     /// The sequence number of the last segment of the transcript; 0 before the first.
@@ -88,6 +120,7 @@ impl From<store::Room> for Room {
             capacity: room.capacity,
             instructions: room.instructions,
             recognisers: room.recognisers,
+            consent: room.consent.into(),
             clock_origin: room.clock_origin,
             last_sequence: room.last_sequence,
             created_at: room.created_at,

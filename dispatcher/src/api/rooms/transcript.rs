@@ -65,6 +65,8 @@ pub struct Segment {
     recognised_text: Option<String>,
     /// The recogniser.
     engine: String,
+    /// Whether it was recognised only after it had been a gap.
+    late: bool,
 }
 
 /// Who speaks.
@@ -118,6 +120,7 @@ impl From<store::Segment> for Segment {
             revision: segment.revision,
             corrected_by: segment.corrected_by,
             recognised_text: segment.recognised_text,
+            late: segment.late,
         }
     }
 }

@@ -21,12 +21,16 @@ pub struct UsageItem {
     quantity: f64,
     /// The recogniser or model; empty where there is none.
     engine: String,
+    /// What it cost by the prices that were valid when it was used, in millionths of the currency; nothing without a price.
+    cost_micros: Option<i64>,
+    /// Of the cost (ISO 4217).
+    currency: Option<String>,
 }
 
 /// What the meeting used.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct UsageList {
-    /// By kind, unit and engine.
+    /// By kind, unit, engine and currency.
     items: Vec<UsageItem>,
 }
 
@@ -50,11 +54,15 @@ pub async fn usage(
                     unit,
                     quantity,
                     engine,
+                    cost_micros,
+                    currency,
                 }| UsageItem {
         kind,
         unit,
         quantity,
         engine,
+        cost_micros,
+        currency,
     };
     Ok(Json(UsageList {
         items: usage.into_iter().map(item).collect(),

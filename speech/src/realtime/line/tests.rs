@@ -27,6 +27,7 @@ fn request(utterance: u64, kind: RequestKind, ms: usize) -> Request {
         audio: vec![utterance as i16; ms * SAMPLES_PER_MS].into(),
         start_ms: utterance * 100_000,
         prompt: String::new(),
+        settled: Vec::new(),
     }
 }
 

@@ -1,0 +1,141 @@
+//! Intervals: where a file is loud, and what of it a ledger has.
+
+use std::path::Path;
+
+use anyhow::{Context as _, Result};
+
+use crate::api::Stretch;
+
+/// From and to, milliseconds.
+pub(super) type Place = (i64, i64);
+
+const WINDOW_MS: i64 = 20;
+/// Shorter pauses belong to the speech.
+const PAUSE_MS: i64 = 600;
+/// Shorter sounds are clicks.
+const SPEECH_MS: i64 = 200;
+
+/// Where speech is in a file.
+///
+/// # Errors
+/// It cannot be read.
+pub(super) fn spoken(file: &Path) -> Result<Vec<Place>> {
+    let mut reader = hound::WavReader::open(file).with_context(|| format!("reading {}", file.display()))?;
+    let spec = reader.spec();
+    let samples = reader
+        .samples::<i16>()
+        .step_by(usize::from(spec.channels))
+        .collect::<Result<Vec<_>, _>>()?;
+    Ok(loud(
+        &samples,
+        spec.sample_rate as usize * WINDOW_MS as usize / 1000,
+    ))
+}
+
+fn loud(samples: &[i16], window: usize) -> Vec<Place> {
+    let level = |window: &[i16]| {
+        let square: f64 = window.iter().map(|&sample| f64::from(sample).powi(2)).sum();
+        (square / window.len() as f64).sqrt()
+    };
+    let levels: Vec<f64> = samples.chunks_exact(window).map(level).collect();
+    let mut sorted = levels.clone();
+    sorted.sort_by(f64::total_cmp);
+    let threshold = sorted.get(sorted.len() * 95 / 100).copied().unwrap_or(0.0) / 10.0;
+    let mut places: Vec<Place> = Vec::new();
+    for (index, _) in levels.iter().enumerate().filter(|(_, level)| **level > threshold) {
+        let at = index as i64 * WINDOW_MS;
+        match places.last_mut() {
+            Some(last) if at - last.1 < PAUSE_MS => last.1 = at + WINDOW_MS,
+            _ => places.push((at, at + WINDOW_MS)),
+        }
+    }
+    places.retain(|place| place.1 - place.0 >= SPEECH_MS);
+    places
+}
+
+/// What was said and is within `tolerance` of no stretch of whoever said it.
+pub(super) fn missing_ms(ledger: &[Stretch], said: &[(String, Vec<Place>)], tolerance: i64) -> i64 {
+    let mut missing = 0;
+    for (who, places) in said {
+        let mut known: Vec<Place> = ledger
+            .iter()
+            .filter(|stretch| stretch.identity == *who)
+            .map(|stretch| (stretch.start_ms - tolerance, stretch.end_ms + tolerance))
+            .collect();
+        known.sort_unstable();
+        for &(from, to) in places {
+            let mut at = from;
+            for &(start, end) in &known {
+                if start < to && end > at {
+                    missing += (start - at).max(0);
+                    at = at.max(end);
+                }
+            }
+            missing += (to - at).max(0);
+        }
+    }
+    missing
+}
+
+/// What two stretches of a track both have.
+pub(super) fn overlap_ms(ledger: &[Stretch]) -> i64 {
+    let mut places: Vec<(&str, i64, i64)> = ledger
+        .iter()
+        .map(|stretch| (stretch.track_id.as_str(), stretch.start_ms, stretch.end_ms))
+        .collect();
+    places.sort_unstable();
+    let pairs = places.windows(2).filter(|pair| pair[0].0 == pair[1].0);
+    pairs.map(|pair| (pair[0].2 - pair[1].1).max(0)).sum()
+}
+
+/// The length of some stretches together.
+pub(super) fn covered_ms(ledger: &[Stretch], wanted: impl Fn(&Stretch) -> bool) -> i64 {
+    let places = ledger.iter().filter(|stretch| wanted(stretch));
+    places.map(|stretch| stretch.end_ms - stretch.start_ms).sum()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn stretch(start_ms: i64, end_ms: i64) -> Stretch {
+        Stretch {
+            identity: "p".into(),
+            track_id: "TR".into(),
+            start_ms,
+            end_ms,
+            state: "empty".into(),
+            reason: None,
+            late: false,
+        }
+    }
+
+    #[test]
+    fn speech_is_where_it_is_loud_and_clicks_are_none() {
+        let mut samples = vec![3_i16; 16 * 3_000];
+        samples[16 * 500..16 * 520].fill(9_000);
+        samples[16 * 1_000..16 * 1_600].fill(5_000);
+        samples[16 * 1_800..16 * 2_000].fill(5_000);
+        assert_eq!(loud(&samples, 320), [(500, 2_000)]);
+        samples[16 * 500..16 * 520].fill(3);
+        samples[16 * 100..16 * 120].fill(9_000);
+        assert_eq!(loud(&samples, 320), [(1_000, 2_000)]);
+    }
+
+    #[test]
+    fn what_no_stretch_reaches_is_missing() {
+        let said = [("p".to_owned(), vec![(1_000, 2_000), (5_000, 8_000)])];
+        let ledger = [stretch(900, 2_100), stretch(6_000, 7_000)];
+        assert_eq!(missing_ms(&ledger, &said, 0), 2_000);
+        assert_eq!(missing_ms(&ledger, &said, 600), 800);
+        assert_eq!(missing_ms(&[], &said, 600), 4_000);
+        let of_another = [("q".to_owned(), vec![(1_000, 2_000)])];
+        assert_eq!(missing_ms(&ledger, &of_another, 600), 1_000);
+    }
+
+    #[test]
+    fn overlaps_are_counted_by_track() {
+        assert_eq!(overlap_ms(&[stretch(0, 10), stretch(10, 20)]), 0);
+        assert_eq!(overlap_ms(&[stretch(0, 12), stretch(10, 20)]), 2);
+    }
+}
