@@ -100,13 +100,6 @@ async fn gaps_are_shown_in_their_place() -> Result<()> {
     for screen in [PHONE, DESKTOP] {
         browser.look(screen).await?;
         browser.wait_until("a page that fits", PAGE_LIMIT, fits).await?;
-        if let Some(folder) = std::env::var_os("LEDGER_PICTURES") {
-            let name = if screen.phone { "phone.png" } else { "desktop.png" };
-            std::fs::write(
-                std::path::Path::new(&folder).join(name),
-                browser.screenshot().await?,
-            )?;
-        }
     }
     alice.leave().await?;
     browser.quit().await?;
