@@ -8,6 +8,7 @@ mod agreement;
 pub mod deepgram;
 mod listener;
 mod recogniser;
+mod speakers;
 mod voice;
 pub mod wav;
 mod whisper;
@@ -18,6 +19,7 @@ pub use listener::{Audio, Listener, ListenerEvent, ListenerOptions};
 pub use recogniser::{
     RecogniseError, Recognised, Recogniser, RecogniserLoad, Request, RequestKind, StreamId,
 };
+pub use speakers::{EMBEDDING_SIZE, SpeakerModel, SpeakerModelError};
 pub use voice::{
     CHUNK_SAMPLES as VOICE_CHUNK_SAMPLES, Detector, VoiceDetector, VoiceModel, VoiceModelError, VoiceNetwork,
 };
