@@ -19,7 +19,10 @@ pub use listener::{Audio, Listener, ListenerEvent, ListenerOptions};
 pub use recogniser::{
     RecogniseError, Recognised, Recogniser, RecogniserLoad, Request, RequestKind, StreamId,
 };
-pub use speakers::{EMBEDDING_SIZE, SpeakerModel, SpeakerModelError};
+pub use speakers::{
+    Diariser, EMBEDDING_SIZE, Sound, SpeakerModel, SpeakerModelError, Turn, TurnId, Turns, VoiceEvent,
+    VoiceLabel, Voices,
+};
 pub use voice::{
     CHUNK_SAMPLES as VOICE_CHUNK_SAMPLES, Detector, VoiceDetector, VoiceModel, VoiceModelError, VoiceNetwork,
 };

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use super::embedding::{EMBEDDING_SIZE, Embedder};
 use super::segmentation::Segmenter;
+use super::turns::{self, Turns};
 use super::weights::{self, SpeakerModelError, Weights};
 
 /// The speaker networks with their weights; clones are cheap.
@@ -34,6 +35,11 @@ impl SpeakerModel {
             embedder: Embedder::load(&weights)?,
             segmenter: Segmenter::load(&weights)?,
         })))
+    }
+
+    /// Who speaks when in an utterance of 16 kHz audio, and what they sound like; `before` is what was said just before it.
+    pub fn turns(&self, before: &[i16], utterance: &[i16]) -> Turns {
+        turns::turns(&self.0.segmenter, &self.0.embedder, before, utterance)
     }
 
     /// What the voice in a stretch of 16 kHz audio sounds like: a direction, its length 1. None of less than a quarter

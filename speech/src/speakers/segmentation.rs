@@ -94,7 +94,6 @@ impl Segmenter {
     }
 
     /// Who speaks in each frame.
-    #[allow(dead_code)]
     pub(super) fn speaking(&self, samples: &[f32]) -> Vec<[bool; VOICES]> {
         let classes = self.classes(samples);
         let likeliest = classes.axis_iter(Axis(0)).map(|row| {
