@@ -193,7 +193,7 @@ impl Machine {
                 b'h' => self.recall(bytes.number::<1>()?)?,
                 b'j' => self.recall(bytes.number::<4>()?)?,
                 b't' => {
-                    let values = self.to_mark()?;
+                    let values = self.take_to_mark()?;
                     self.stack.push(Value::Tuple(values));
                 }
                 0x85..=0x87 => {
@@ -215,11 +215,11 @@ impl Machine {
                     self.set(vec![key, value]);
                 }
                 b'u' => {
-                    let values = self.to_mark()?;
+                    let values = self.take_to_mark()?;
                     self.set(values);
                 }
                 b'e' => {
-                    self.to_mark()?;
+                    self.take_to_mark()?;
                 }
                 // An object's further state, as of an ordered dictionary: nothing that is needed.
                 b'b' => {
@@ -251,7 +251,7 @@ impl Machine {
         Ok(())
     }
 
-    fn to_mark(&mut self) -> Result<Vec<Value>> {
+    fn take_to_mark(&mut self) -> Result<Vec<Value>> {
         let is_mark = |value: &Value| matches!(value, Value::Mark);
         let mark = self.stack.iter().rposition(is_mark).context("no mark")?;
         let values = self.stack.split_off(mark + 1);

@@ -6,15 +6,25 @@ use std::path::PathBuf;
 use std::time::Instant;
 
 use anyhow::{Context as _, Result};
+use serde::Serialize;
 use serde_json::json;
 use speech::{
     Diariser, Listener, ListenerEvent, ListenerOptions, SpeakerModel, TurnId, VoiceEvent, VoiceModel,
 };
 
+/// A turn with the label that it got at first, and the one that it has now.
+#[derive(Serialize)]
+struct Turn {
+    start_ms: u64,
+    end_ms: u64,
+    overlaps: bool,
+    first: Option<u32>,
+    label: Option<u32>,
+}
+
 #[derive(Default)]
 struct Said {
-    /// Begin and end in milliseconds, overlap, the label at first and the label now.
-    turns: BTreeMap<TurnId, (u64, u64, bool, Option<u32>, Option<u32>)>,
+    turns: BTreeMap<TurnId, Turn>,
     corrected: usize,
     merged: usize,
 }
@@ -25,21 +35,21 @@ impl Said {
             match event {
                 VoiceEvent::Labelled { turn, label } => {
                     if let Some(said) = self.turns.get_mut(&turn) {
-                        (said.3, said.4) = (label, label);
+                        (said.first, said.label) = (label, label);
                     }
                 }
                 VoiceEvent::Corrected { turn, to, .. } => {
                     self.corrected += 1;
                     if let Some(said) = self.turns.get_mut(&turn) {
-                        said.4 = to;
+                        said.label = to;
                     }
                 }
                 VoiceEvent::Merged { from, into } => {
                     self.merged += 1;
                     self.turns
                         .values_mut()
-                        .filter(|said| said.4 == Some(from))
-                        .for_each(|said| said.4 = Some(into));
+                        .filter(|said| said.label == Some(from))
+                        .for_each(|said| said.label = Some(into));
                 }
                 VoiceEvent::Recognised { .. } => {}
             }
@@ -82,21 +92,18 @@ fn main() -> Result<()> {
                 utterance,
                 turn: number,
             };
-            let (begin, end) = (
-                start_ms + u64::from(turn.start_ms),
-                start_ms + u64::from(turn.end_ms),
-            );
-            said.turns.insert(id, (begin, end, turn.overlaps, None, None));
+            let place = Turn {
+                start_ms: start_ms + u64::from(turn.start_ms),
+                end_ms: start_ms + u64::from(turn.end_ms),
+                overlaps: turn.overlaps,
+                first: None,
+                label: None,
+            };
+            said.turns.insert(id, place);
         }
         said.take(events);
     }
-    let turns: Vec<_> = said
-        .turns
-        .values()
-        .map(|(start_ms, end_ms, overlaps, first, now)| {
-            json!({ "start_ms": start_ms, "end_ms": end_ms, "overlaps": overlaps, "first": first, "label": now })
-        })
-        .collect();
+    let turns: Vec<&Turn> = said.turns.values().collect();
     let result = json!({ "turns": turns, "corrected": said.corrected, "merged": said.merged, "compute_ms": compute_ms, "heard_ms": heard_ms });
     #[allow(clippy::print_stdout)] // its purpose
     {
