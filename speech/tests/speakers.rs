@@ -184,11 +184,15 @@ fn two_people_in_a_real_conversation_are_told_apart() {
             }
         }
     }
-    // What each label means: whoever speaks most under it.
+    // What each label means: whoever speaks most under it, where one person speaks alone.
     let truth = reference(&folder.join("sample.rttm"));
     let mut meant: BTreeMap<u32, BTreeMap<&str, usize>> = BTreeMap::new();
     for (from, to, label) in said.values() {
-        for who in truth[*from..(*to).min(truth.len())].iter().flatten() {
+        for who in truth[*from..(*to).min(truth.len())]
+            .iter()
+            .filter(|who| who.len() == 1)
+            .flatten()
+        {
             *meant
                 .entry(label.unwrap_or(0))
                 .or_default()
@@ -200,18 +204,22 @@ fn two_people_in_a_real_conversation_are_told_apart() {
     assert_eq!(diariser.voices().labels().count(), 2, "{said:?}");
     let names: Vec<_> = diariser.voices().labels().map(name).collect();
     assert_ne!(names[0], names[1], "{meant:?}");
-    let (mut wrong, mut total) = (0, 0);
+    let (mut wrong, mut unknown, mut total) = (0, 0, 0);
     for (label, times) in &meant {
         for (who, count) in times {
             total += count;
-            wrong += if *label != 0 && name(*label) == who {
-                0
-            } else {
-                *count
-            };
+            match *label {
+                0 => unknown += count,
+                label if name(label) != who => wrong += count,
+                _ => {}
+            }
         }
     }
-    // Where both speak, each turn stands over the other's words too.
-    assert!(wrong * 100 < total * 15, "{wrong} of {total}: {meant:?}");
-    assert!(total > 1_800, "too little was heard: {total}");
+    // Where one person speaks alone: hardly ever a wrong name, and not much without one.
+    assert!(wrong * 100 < total * 5, "{wrong} of {total} wrong: {meant:?}");
+    assert!(
+        unknown * 100 < total * 20,
+        "{unknown} of {total} unknown: {meant:?}"
+    );
+    assert!(total > 1_500, "too little was heard: {total}");
 }
