@@ -13,6 +13,7 @@ pub mod openai;
 pub mod realtime;
 mod recogniser;
 mod service;
+mod speakers;
 mod voice;
 pub mod wav;
 mod whisper;
@@ -25,6 +26,10 @@ pub use recogniser::{
     RecogniseError, Recognised, Recogniser, RecogniserLoad, Request, RequestKind, StreamId,
 };
 pub use service::ApiKey;
+pub use speakers::{
+    Diariser, EMBEDDING_SIZE, Sound, SpeakerModel, SpeakerModelError, Turn, TurnId, Turns, VoiceEvent,
+    VoiceLabel, Voices,
+};
 pub use voice::{
     CHUNK_SAMPLES as VOICE_CHUNK_SAMPLES, Detector, VoiceDetector, VoiceModel, VoiceModelError, VoiceNetwork,
 };

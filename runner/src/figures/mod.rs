@@ -15,6 +15,7 @@ mod peer;
 mod programme;
 mod python;
 mod relay;
+mod speakers;
 mod streaming;
 mod voice;
 mod words;
@@ -50,6 +51,8 @@ pub enum Name {
     Voice,
     /// What a meeting with failures leaves unaccounted for.
     Ledger,
+    /// Who speaks, where several voices share one track.
+    Speakers,
 }
 
 /// The command's options.
@@ -82,6 +85,8 @@ pub async fn run(workspace: &Path, options: &Options) -> Result<()> {
     let profile = match options.name {
         // Nothing in it is a speed.
         Name::Ledger => Profile::Debug,
+        // Errors are the same in both, and the networks are optimised in both.
+        Name::Speakers => Profile::Debug,
         _ => Profile::Release,
     };
     let ready = setup::prepare(workspace, Need::Demo, profile)?;
@@ -93,6 +98,7 @@ pub async fn run(workspace: &Path, options: &Options) -> Result<()> {
     let machine = Machine::read()?;
     let report = match options.name {
         Name::Captions => captions::measure(&ready, begun).await?,
+        Name::Speakers => Some(speakers::measure(&ready, workspace)?),
         Name::Ledger => {
             let minutes = options.minutes.unwrap_or(ledger::MINUTES);
             unless_interrupted(ledger::measure(&ready, minutes)).await?

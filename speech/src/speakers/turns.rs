@@ -1,0 +1,259 @@
+//! An utterance as its networks hear it: turns of people who are told apart by number, and what their voices sound like.
+
+use super::embedding::{EMBEDDING_SIZE, Embedder, unit};
+use super::segmentation::{FIRST_MIDDLE, FRAME_SAMPLES, STRETCH_SAMPLES, Segmenter, VOICES};
+use crate::SAMPLES_PER_MS;
+
+/// Stretches of a long utterance begin so far apart; each decides about its own middle.
+const HOP_SAMPLES: usize = STRETCH_SAMPLES / 2;
+/// A pause within a turn.
+const PAUSE_MAX_SAMPLES: usize = 300 * SAMPLES_PER_MS;
+/// What is shorter is no turn.
+const TURN_MIN_SAMPLES: usize = 150 * SAMPLES_PER_MS;
+/// A turn with so much speech of one person alone has a sound of its own; shorter ones share theirs.
+const OWN_SOUND_MS: u32 = 1_200;
+/// A longer turn is heard in pieces, in case that two people are taken for one.
+const PIECE_SAMPLES: usize = 4_000 * SAMPLES_PER_MS;
+/// Less of a voice says nothing of it.
+const SOUND_MIN_MS: u32 = 500;
+
+/// Somebody speaks without a longer pause.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Turn {
+    /// Where it begins, in milliseconds of the utterance.
+    pub start_ms: u32,
+    /// Where it ends.
+    pub end_ms: u32,
+    /// Which of the utterance's sounds it has; none when too little was heard of it.
+    pub sound: Option<usize>,
+    /// Whether somebody else speaks at the same time for a part of it.
+    pub overlaps: bool,
+}
+
+/// What a voice sounds like in one place.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Sound {
+    /// A direction, its length 1.
+    pub direction: [f32; EMBEDDING_SIZE],
+    /// How much speech of this person alone it was heard in.
+    pub heard_ms: u32,
+    /// Sounds with the same number are by the same person as far as the utterance alone tells; different numbers of the
+    /// same `stretch` are different people.
+    pub voice: usize,
+    /// Voices are only told apart within a stretch.
+    pub stretch: usize,
+}
+
+/// An utterance's turns, in the order of their beginning.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Turns {
+    /// Who speaks when.
+    pub turns: Vec<Turn>,
+    /// What they sound like.
+    pub sounds: Vec<Sound>,
+}
+
+/// A run of frames of one voice, in samples of its stretch.
+#[derive(Clone, Copy)]
+struct Run {
+    from: usize,
+    to: usize,
+    overlaps: bool,
+}
+
+/// Hears an utterance; `before` is what was said just before it on the same track, for the voices in it.
+pub(super) fn turns(segmenter: &Segmenter, embedder: &Embedder, before: &[i16], utterance: &[i16]) -> Turns {
+    let room = STRETCH_SAMPLES.saturating_sub(utterance.len());
+    let before = &before[before.len() - before.len().min(room)..];
+    let samples: Vec<f32> = before
+        .iter()
+        .chain(utterance)
+        .map(|&sample| f32::from(sample))
+        .collect();
+    let mut found = Turns::default();
+    let (mut begin, mut decided) = (0, before.len());
+    for stretch in 0.. {
+        let end = (begin + STRETCH_SAMPLES).min(samples.len());
+        let is_last = end == samples.len();
+        // Each place is decided by the stretch in whose middle it is.
+        let margin = (STRETCH_SAMPLES - HOP_SAMPLES) / 2;
+        let from = decided;
+        let to = if is_last { end } else { end - margin };
+        let place = Place {
+            samples: &samples[begin..end],
+            from: from - begin,
+            to: to - begin,
+            stretch,
+        };
+        decided = to;
+        let origin = begin as i64 - before.len() as i64;
+        place.hear(segmenter, embedder, origin, &mut found);
+        if is_last {
+            break;
+        }
+        begin = (begin + HOP_SAMPLES).min(samples.len() - STRETCH_SAMPLES);
+    }
+    found.turns.sort_by_key(|turn| (turn.start_ms, turn.end_ms));
+    found
+}
+
+/// A stretch, and the part of it that it decides about.
+struct Place<'a> {
+    samples: &'a [f32],
+    from: usize,
+    to: usize,
+    stretch: usize,
+}
+
+impl Place<'_> {
+    fn hear(&self, segmenter: &Segmenter, embedder: &Embedder, origin: i64, found: &mut Turns) {
+        let scaled: Vec<f32> = self.samples.iter().map(|sample| sample / 32_768.0).collect();
+        let frames = segmenter.speaking(&scaled);
+        for voice in 0..VOICES {
+            self.voice(voice, &frames, embedder, origin, found);
+        }
+    }
+
+    fn voice(
+        &self,
+        voice: usize,
+        frames: &[[bool; VOICES]],
+        embedder: &Embedder,
+        origin: i64,
+        found: &mut Turns,
+    ) {
+        let number = self.stretch * VOICES + voice;
+        let mut waiting: Vec<usize> = Vec::new();
+        let mut shared: Vec<f32> = Vec::new();
+        for run in self.runs(voice, frames) {
+            let clean = self.clean(voice, frames, run);
+            let start = (run.from as i64 + origin).max(0) as usize / SAMPLES_PER_MS;
+            let end = (run.to as i64 + origin).max(0) as usize / SAMPLES_PER_MS;
+            let turn = |start: usize, end: usize, sound| Turn {
+                start_ms: start as u32,
+                end_ms: end as u32,
+                sound,
+                overlaps: run.overlaps,
+            };
+            if heard_ms(&clean) < OWN_SOUND_MS {
+                waiting.push(found.turns.len());
+                found.turns.push(turn(start, end, None));
+                shared.extend(clean);
+                continue;
+            }
+            let pieces = (clean.len() / PIECE_SAMPLES).max(1);
+            for piece in 0..pieces {
+                let part = &clean[clean.len() * piece / pieces..clean.len() * (piece + 1) / pieces];
+                let sound = self.sound(part, number, embedder, found);
+                let at = |piece| start + (end - start) * piece / pieces;
+                found.turns.push(turn(at(piece), at(piece + 1), sound));
+            }
+        }
+        if waiting.is_empty() {
+            return;
+        }
+        if heard_ms(&shared) < OWN_SOUND_MS {
+            // What the voice said before the utterance helps to know it.
+            shared.extend(self.clean_before(voice, frames));
+        }
+        let sound = self.sound(&shared, number, embedder, found);
+        for turn in waiting {
+            found.turns[turn].sound = sound;
+        }
+    }
+
+    fn sound(&self, samples: &[f32], voice: usize, embedder: &Embedder, found: &mut Turns) -> Option<usize> {
+        let heard_ms = heard_ms(samples);
+        if heard_ms < SOUND_MIN_MS {
+            return None;
+        }
+        let direction = unit(&embedder.embed(samples)?)?;
+        found.sounds.push(Sound {
+            direction,
+            heard_ms,
+            voice,
+            stretch: self.stretch,
+        });
+        Some(found.sounds.len() - 1)
+    }
+
+    /// The voice's runs in the part that is decided here.
+    fn runs(&self, voice: usize, frames: &[[bool; VOICES]]) -> Vec<Run> {
+        let mut runs: Vec<Run> = Vec::new();
+        for (index, speaking) in frames.iter().enumerate() {
+            let (from, to) = span(index, frames.len(), self.samples.len());
+            let (from, to) = (from.max(self.from), to.min(self.to));
+            if !speaking[voice] || from >= to {
+                continue;
+            }
+            let overlaps = speaking.iter().filter(|speaks| **speaks).count() > 1;
+            match runs.last_mut() {
+                Some(run)
+                    if from - run.to.min(from) <= PAUSE_MAX_SAMPLES
+                        && self.is_quiet(frames, voice, run.to, from) =>
+                {
+                    run.to = to;
+                    run.overlaps |= overlaps;
+                }
+                _ => runs.push(Run { from, to, overlaps }),
+            }
+        }
+        runs.retain(|run| run.to - run.from >= TURN_MIN_SAMPLES);
+        runs
+    }
+
+    /// Whether nobody else speaks in between.
+    fn is_quiet(&self, frames: &[[bool; VOICES]], voice: usize, from: usize, to: usize) -> bool {
+        let is_other = |speaking: &[bool; VOICES]| (0..VOICES).any(|other| other != voice && speaking[other]);
+        let between = |index: &usize| {
+            let (start, end) = span(*index, frames.len(), self.samples.len());
+            start < to && end > from
+        };
+        from >= to
+            || !(0..frames.len())
+                .filter(between)
+                .any(|index| is_other(&frames[index]))
+    }
+
+    /// The samples of a run in which nobody else speaks.
+    fn clean(&self, voice: usize, frames: &[[bool; VOICES]], run: Run) -> Vec<f32> {
+        let mut clean = Vec::with_capacity(run.to - run.from);
+        for (index, speaking) in frames.iter().enumerate() {
+            let (from, to) = span(index, frames.len(), self.samples.len());
+            let (from, to) = (from.max(run.from), to.min(run.to));
+            if from < to && speaking[voice] && speaking.iter().filter(|speaks| **speaks).count() == 1 {
+                clean.extend_from_slice(&self.samples[from..to]);
+            }
+        }
+        clean
+    }
+
+    fn clean_before(&self, voice: usize, frames: &[[bool; VOICES]]) -> Vec<f32> {
+        let before = Run {
+            from: 0,
+            to: self.from,
+            overlaps: false,
+        };
+        self.clean(voice, frames, before)
+    }
+}
+
+/// The samples that a frame stands for; the first and the last reach to the edges.
+fn span(frame: usize, frames: usize, samples: usize) -> (usize, usize) {
+    let begin = FIRST_MIDDLE - FRAME_SAMPLES / 2;
+    let from = if frame == 0 {
+        0
+    } else {
+        begin + frame * FRAME_SAMPLES
+    };
+    let to = if frame + 1 == frames {
+        samples
+    } else {
+        begin + (frame + 1) * FRAME_SAMPLES
+    };
+    (from, to)
+}
+
+fn heard_ms(samples: &[f32]) -> u32 {
+    (samples.len() / SAMPLES_PER_MS) as u32
+}

@@ -1,0 +1,453 @@
+//! The voices on one track over a meeting. Sans-IO and deterministic: turns in, labels out.
+//!
+//! All sounds that are remembered are clustered anew with each utterance, and the clusters keep the labels that most of
+//! their speech had before. So a label never changes its voice and is never given twice; a mistake that later speech
+//! reveals is an event that corrects earlier turns. A voice has no label before enough of it was heard: unknown is
+//! better than wrong.
+
+use std::collections::{BTreeMap, VecDeque};
+
+use super::cluster::{self, Point, cosine};
+use super::embedding::{EMBEDDING_SIZE, unit};
+use super::turns::{Sound, Turns};
+
+/// Of a voice so much has to be heard before it gets a label.
+const KNOWN_MS: f32 = 2_500.0;
+/// A sound out of less speech says who it is, but not that somebody new is there.
+const FOUNDING_MS: u32 = 1_000;
+/// A short sound is that of a voice when it is so similar to it, and so much more than to the next.
+const SHORT_SAME: f32 = 0.36;
+const SHORT_MARGIN: f32 = 0.05;
+/// Sounds that are remembered one by one; older ones are only remembered as part of their voice.
+const SOUNDS_MAX: usize = 160;
+/// Turns whose label can still change.
+const TURNS_MAX: usize = 2_000;
+/// Labels on one track; whoever comes after them is unknown.
+const LABELS_MAX: u32 = 12;
+/// Known people that are compared.
+const PEOPLE_MAX: usize = 64;
+/// How much an enrolled or remembered voice weighs at most, in milliseconds heard.
+const WEIGHT_MAX: f32 = 60_000.0;
+
+/// A voice on a track: "Speaker 1" is 1.
+pub type VoiceLabel = u32;
+
+/// One turn of an utterance, by both their numbers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct TurnId {
+    /// The utterance's number within the track.
+    pub utterance: u64,
+    /// The turn's within the utterance.
+    pub turn: usize,
+}
+
+/// What has become known.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum VoiceEvent {
+    /// A turn of the utterance that was just heard; none as long as nobody is sure.
+    Labelled {
+        /// Which.
+        turn: TurnId,
+        /// Whose.
+        label: Option<VoiceLabel>,
+    },
+    /// An earlier turn has another label than was said.
+    Corrected {
+        /// Which.
+        turn: TurnId,
+        /// What was said.
+        from: Option<VoiceLabel>,
+        /// What is true.
+        to: Option<VoiceLabel>,
+    },
+    /// Two labels are one voice. What still has the first one, has the second; the first is never given again.
+    Merged {
+        /// The one that is gone.
+        from: VoiceLabel,
+        /// The one that stays.
+        into: VoiceLabel,
+    },
+    /// A label is the voice of a known person.
+    Recognised {
+        /// Which.
+        label: VoiceLabel,
+        /// The number under which the person was enrolled.
+        person: u64,
+    },
+}
+
+/// A sound that is remembered.
+#[derive(Clone, Debug)]
+struct Remembered {
+    point: Point,
+    heard_ms: u32,
+    label: Option<VoiceLabel>,
+    /// Numbers of the turns that have it.
+    turns: Vec<TurnId>,
+}
+
+/// What is remembered of a label's voice beyond single sounds.
+#[derive(Clone, Debug)]
+struct Voice {
+    /// The weighted sum of directions that are no longer remembered one by one.
+    sum: [f32; EMBEDDING_SIZE],
+    weight: f32,
+    person: Option<u64>,
+    is_gone: bool,
+}
+
+/// The voices on one track.
+#[derive(Clone, Debug, Default)]
+pub struct Voices {
+    sounds: VecDeque<Remembered>,
+    /// By label, from 1 on.
+    voices: BTreeMap<VoiceLabel, Voice>,
+    people: BTreeMap<u64, [f32; EMBEDDING_SIZE]>,
+    /// What was last said of a turn.
+    said: BTreeMap<TurnId, Option<VoiceLabel>>,
+    /// Stretches that were heard so far: their numbers are unique over utterances.
+    stretches: u64,
+}
+
+impl Voices {
+    /// Nobody was heard yet.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// A known person's voice takes part from now on; more than 64 are refused, and what is no direction.
+    pub fn enrol(&mut self, person: u64, direction: &[f32]) -> bool {
+        let is_known = self.people.contains_key(&person);
+        let Some(direction) = unit(direction).filter(|_| is_known || self.people.len() < PEOPLE_MAX) else {
+            return false;
+        };
+        self.people.insert(person, direction);
+        true
+    }
+
+    /// A person's voice takes no part any more; a label that was recognised by it keeps its person.
+    pub fn forget(&mut self, person: u64) {
+        self.people.remove(&person);
+    }
+
+    /// What a label's voice sounds like, for enrolment: a direction and how many milliseconds it was heard in.
+    pub fn sound_of(&self, label: VoiceLabel) -> Option<([f32; EMBEDDING_SIZE], u64)> {
+        let voice = self.voices.get(&label)?;
+        let (mut sum, mut weight) = (voice.sum, voice.weight);
+        for sound in self.sounds.iter().filter(|sound| sound.label == Some(label)) {
+            add(&mut sum, &sound.point.direction, sound.point.weight);
+            weight += sound.point.weight;
+        }
+        Some((unit(&sum)?, weight as u64))
+    }
+
+    /// Labels that are in use.
+    pub fn labels(&self) -> impl Iterator<Item = VoiceLabel> {
+        self.voices
+            .iter()
+            .filter(|(_, voice)| !voice.is_gone)
+            .map(|(label, _)| *label)
+    }
+
+    /// An utterance is over and was heard.
+    pub fn heard(&mut self, utterance: u64, heard: &Turns) -> Vec<VoiceEvent> {
+        let first = self.remember(utterance, heard);
+        let mut events = Vec::new();
+        self.gather(&mut events);
+        self.place_short(first);
+        self.report(utterance, heard, &mut events);
+        self.bound();
+        events
+    }
+
+    /// Adds the utterance's sounds; says where they begin.
+    fn remember(&mut self, utterance: u64, heard: &Turns) -> usize {
+        let first = self.sounds.len();
+        let places: Vec<Option<usize>> = heard.sounds.iter().map(|sound| self.add_sound(sound)).collect();
+        for (turn, number) in heard.turns.iter().zip(0..) {
+            let place = turn.sound.and_then(|sound| places.get(sound).copied().flatten());
+            if let Some(sound) = place.and_then(|place| self.sounds.get_mut(place)) {
+                sound.turns.push(TurnId {
+                    utterance,
+                    turn: number,
+                });
+            }
+        }
+        self.stretches += heard
+            .sounds
+            .iter()
+            .map(|sound| sound.stretch as u64 + 1)
+            .max()
+            .unwrap_or(0);
+        first
+    }
+
+    fn add_sound(&mut self, sound: &Sound) -> Option<usize> {
+        let direction = unit(&sound.direction)?;
+        self.sounds.push_back(Remembered {
+            point: Point {
+                direction,
+                weight: sound.heard_ms as f32,
+                heard: Some((self.stretches + sound.stretch as u64, sound.voice)),
+                person: None,
+            },
+            heard_ms: sound.heard_ms,
+            label: None,
+            turns: Vec::new(),
+        });
+        Some(self.sounds.len() - 1)
+    }
+
+    /// Clusters everything that is long enough, and gives the clusters their labels.
+    fn gather(&mut self, events: &mut Vec<VoiceEvent>) {
+        let mut points = Vec::new();
+        let mut owners = Vec::new();
+        for (label, voice) in self
+            .voices
+            .iter()
+            .filter(|(_, voice)| voice.weight > 0.0 && !voice.is_gone)
+        {
+            let mut direction = voice.sum;
+            direction.iter_mut().for_each(|value| *value /= voice.weight);
+            points.push(Point {
+                direction,
+                weight: voice.weight.min(WEIGHT_MAX),
+                heard: None,
+                person: voice.person,
+            });
+            owners.push(Owner::Voice(*label));
+        }
+        for (place, sound) in self.sounds.iter().enumerate() {
+            if sound.heard_ms >= FOUNDING_MS {
+                points.push(sound.point.clone());
+                owners.push(Owner::Sound(place));
+            }
+        }
+        for (person, direction) in &self.people {
+            points.push(Point {
+                direction: *direction,
+                weight: WEIGHT_MAX / 4.0,
+                heard: None,
+                person: Some(*person),
+            });
+            owners.push(Owner::Person(*person));
+        }
+        let groups = cluster::groups(&points);
+        let count = groups.iter().max().map_or(0, |last| last + 1);
+        let mut clusters = vec![Cluster::default(); count];
+        for ((group, owner), point) in groups.iter().zip(&owners).zip(&points) {
+            clusters[*group].add(owner, point, self);
+        }
+        self.label(&clusters, events);
+    }
+
+    /// Each cluster keeps the label that most of its speech had; the largest claims first.
+    fn label(&mut self, clusters: &[Cluster], events: &mut Vec<VoiceEvent>) {
+        let mut claims: Vec<(f32, usize, VoiceLabel)> = Vec::new();
+        for (number, cluster) in clusters.iter().enumerate() {
+            claims.extend(
+                cluster
+                    .had
+                    .iter()
+                    .map(|(label, weight)| (*weight, number, *label)),
+            );
+        }
+        claims.sort_by(|a, b| b.0.total_cmp(&a.0).then(a.2.cmp(&b.2)).then(a.1.cmp(&b.1)));
+        let mut label_of: Vec<Option<VoiceLabel>> = vec![None; clusters.len()];
+        let mut taken: BTreeMap<VoiceLabel, usize> = BTreeMap::new();
+        for (_, cluster, label) in claims {
+            if label_of[cluster].is_none() && !taken.contains_key(&label) {
+                label_of[cluster] = Some(label);
+                taken.insert(label, cluster);
+            }
+        }
+        for (number, cluster) in clusters.iter().enumerate() {
+            if label_of[number].is_none() && cluster.heard_ms >= KNOWN_MS {
+                label_of[number] = self.fresh_label();
+            }
+        }
+        self.merge(clusters, &label_of, &taken, events);
+        for (cluster, label) in clusters.iter().zip(&label_of) {
+            for place in &cluster.sounds {
+                self.sounds[*place].label = *label;
+            }
+            if let (Some(person), Some(label)) = (cluster.person, label)
+                && let Some(voice) = self.voices.get_mut(label)
+                && voice.person.is_none()
+                && cluster.heard_ms >= KNOWN_MS
+            {
+                voice.person = Some(person);
+                events.push(VoiceEvent::Recognised {
+                    label: *label,
+                    person,
+                });
+            }
+        }
+    }
+
+    fn fresh_label(&mut self) -> Option<VoiceLabel> {
+        let label = self.voices.last_key_value().map_or(1, |(last, _)| last + 1);
+        let in_use = self.labels().count();
+        if in_use >= LABELS_MAX as usize || label > 8 * LABELS_MAX {
+            return None;
+        }
+        let voice = Voice {
+            sum: [0.0; EMBEDDING_SIZE],
+            weight: 0.0,
+            person: None,
+            is_gone: false,
+        };
+        self.voices.insert(label, voice);
+        Some(label)
+    }
+
+    /// A label that no cluster kept has become part of the one that most of its speech went to.
+    fn merge(
+        &mut self,
+        clusters: &[Cluster],
+        label_of: &[Option<VoiceLabel>],
+        taken: &BTreeMap<VoiceLabel, usize>,
+        events: &mut Vec<VoiceEvent>,
+    ) {
+        let lost: Vec<VoiceLabel> = self.labels().filter(|label| !taken.contains_key(label)).collect();
+        for from in lost {
+            let share = |(number, cluster): (usize, &Cluster)| {
+                let weight = cluster.had.get(&from)?;
+                Some((*weight, label_of[number]?))
+            };
+            let into = clusters
+                .iter()
+                .enumerate()
+                .filter_map(share)
+                .max_by(|a, b| a.0.total_cmp(&b.0).then(b.1.cmp(&a.1)));
+            let Some((_, into)) = into.filter(|(_, into)| *into != from) else {
+                continue;
+            };
+            let Some(gone) = self.voices.get_mut(&from) else {
+                continue;
+            };
+            gone.is_gone = true;
+            let (sum, weight, person) = (gone.sum, gone.weight, gone.person);
+            if let Some(voice) = self.voices.get_mut(&into) {
+                add(&mut voice.sum, &sum, 1.0);
+                voice.weight += weight;
+                voice.person = voice.person.or(person);
+            }
+            // Turns that are not remembered by their sound go with it.
+            self.said
+                .values_mut()
+                .filter(|said| **said == Some(from))
+                .for_each(|said| *said = Some(into));
+            events.push(VoiceEvent::Merged { from, into });
+        }
+    }
+
+    /// Sounds that are too short to found a voice belong to a voice that they are clearly like.
+    fn place_short(&mut self, first: usize) {
+        let voices: Vec<(VoiceLabel, [f32; EMBEDDING_SIZE])> = self
+            .labels()
+            .filter_map(|label| Some((label, self.mean_of(label)?)))
+            .collect();
+        for (place, sound) in self.sounds.iter_mut().enumerate() {
+            if sound.heard_ms >= FOUNDING_MS || (place < first && sound.label.is_some()) {
+                continue;
+            }
+            let mut likenesses: Vec<(f32, VoiceLabel)> = voices
+                .iter()
+                .map(|(label, mean)| (cosine(mean, &sound.point.direction), *label))
+                .collect();
+            likenesses.sort_by(|a, b| b.0.total_cmp(&a.0).then(a.1.cmp(&b.1)));
+            let next = likenesses.get(1).map_or(f32::MIN, |(next, _)| *next);
+            sound.label = likenesses
+                .first()
+                .filter(|(best, _)| *best >= SHORT_SAME && best - next >= SHORT_MARGIN)
+                .map(|(_, label)| *label);
+        }
+    }
+
+    fn mean_of(&self, label: VoiceLabel) -> Option<[f32; EMBEDDING_SIZE]> {
+        self.sound_of(label).map(|(direction, _)| direction)
+    }
+
+    /// Says what is new: all of this utterance, and what has changed of others.
+    fn report(&mut self, utterance: u64, heard: &Turns, events: &mut Vec<VoiceEvent>) {
+        let mut now: BTreeMap<TurnId, Option<VoiceLabel>> = BTreeMap::new();
+        for turn in 0..heard.turns.len() {
+            now.insert(TurnId { utterance, turn }, None);
+        }
+        for sound in &self.sounds {
+            now.extend(sound.turns.iter().map(|turn| (*turn, sound.label)));
+        }
+        for (turn, label) in now {
+            match self.said.insert(turn, label) {
+                _ if turn.utterance == utterance => events.push(VoiceEvent::Labelled { turn, label }),
+                Some(from) if from != label => events.push(VoiceEvent::Corrected {
+                    turn,
+                    from,
+                    to: label,
+                }),
+                _ => {}
+            }
+        }
+    }
+
+    /// The oldest sounds become part of their voice; those without one are forgotten.
+    fn bound(&mut self) {
+        while self.sounds.len() > SOUNDS_MAX {
+            let Some(sound) = self.sounds.pop_front() else {
+                break;
+            };
+            if let Some(voice) = sound.label.and_then(|label| self.voices.get_mut(&label)) {
+                add(&mut voice.sum, &sound.point.direction, sound.point.weight);
+                voice.weight += sound.point.weight;
+            }
+        }
+        while self.said.len() > TURNS_MAX {
+            self.said.pop_first();
+        }
+    }
+}
+
+enum Owner {
+    Voice(VoiceLabel),
+    Sound(usize),
+    Person(u64),
+}
+
+#[derive(Clone, Debug, Default)]
+struct Cluster {
+    sounds: Vec<usize>,
+    person: Option<u64>,
+    /// How much of its speech had which label.
+    had: BTreeMap<VoiceLabel, f32>,
+    heard_ms: f32,
+}
+
+impl Cluster {
+    fn add(&mut self, owner: &Owner, point: &Point, voices: &Voices) {
+        let label = match owner {
+            Owner::Voice(label) => Some(*label),
+            Owner::Sound(place) => {
+                self.sounds.push(*place);
+                voices.sounds[*place].label
+            }
+            Owner::Person(person) => {
+                self.person = Some(*person);
+                return;
+            }
+        };
+        self.heard_ms += point.weight;
+        if let Some(label) = label {
+            *self.had.entry(label).or_default() += point.weight;
+        }
+    }
+}
+
+fn add(sum: &mut [f32; EMBEDDING_SIZE], direction: &[f32; EMBEDDING_SIZE], weight: f32) {
+    for (sum, value) in sum.iter_mut().zip(direction) {
+        *sum += value * weight;
+    }
+}
+
+#[cfg(test)]
+mod tests;

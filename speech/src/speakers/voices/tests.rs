@@ -1,0 +1,238 @@
+use proptest::prelude::*;
+
+use super::*;
+use crate::speakers::turns::Turn;
+
+/// A voice points mostly along its own axis; `wobble` says how its sounds differ.
+fn direction(voice: usize, wobble: usize) -> [f32; EMBEDDING_SIZE] {
+    let mut direction = [0.0; EMBEDDING_SIZE];
+    direction[voice] = 1.0;
+    direction[100 + wobble % 50] = 0.6;
+    unit(&direction).unwrap()
+}
+
+/// An utterance of one turn a sound: voice, wobble, milliseconds.
+fn utterance(said: &[(usize, usize, u32)]) -> Turns {
+    let mut turns = Turns::default();
+    let mut at = 0;
+    for (index, (voice, wobble, heard_ms)) in said.iter().enumerate() {
+        turns.sounds.push(Sound {
+            direction: direction(*voice, *wobble),
+            heard_ms: *heard_ms,
+            voice: *voice,
+            stretch: 0,
+        });
+        turns.turns.push(Turn {
+            start_ms: at,
+            end_ms: at + heard_ms,
+            sound: Some(index),
+            overlaps: false,
+        });
+        at += heard_ms;
+    }
+    turns
+}
+
+fn labels(events: &[VoiceEvent]) -> Vec<Option<VoiceLabel>> {
+    let labelled = events.iter().filter_map(|event| match event {
+        VoiceEvent::Labelled { label, .. } => Some(*label),
+        _ => None,
+    });
+    labelled.collect()
+}
+
+#[test]
+fn two_voices_keep_their_labels() {
+    let mut voices = Voices::new();
+    let first = voices.heard(0, &utterance(&[(0, 0, 3_000)]));
+    assert_eq!(labels(&first), [Some(1)]);
+    let second = voices.heard(1, &utterance(&[(1, 1, 3_000), (0, 2, 1_500)]));
+    assert_eq!(labels(&second), [Some(2), Some(1)]);
+    for number in 2..20 {
+        let events = voices.heard(number, &utterance(&[(1, number as usize, 1_200), (0, 3, 600)]));
+        assert_eq!(labels(&events), [Some(2), Some(1)], "{number}");
+        assert_eq!(events.len(), 2);
+    }
+}
+
+#[test]
+fn a_voice_is_unknown_until_enough_of_it_was_heard() {
+    let mut voices = Voices::new();
+    assert_eq!(labels(&voices.heard(0, &utterance(&[(0, 0, 1_500)]))), [None]);
+    let events = voices.heard(1, &utterance(&[(0, 1, 1_500)]));
+    assert_eq!(labels(&events), [Some(1)]);
+    let earlier = TurnId {
+        utterance: 0,
+        turn: 0,
+    };
+    let corrected = VoiceEvent::Corrected {
+        turn: earlier,
+        from: None,
+        to: Some(1),
+    };
+    assert!(events.contains(&corrected), "{events:?}");
+}
+
+#[test]
+fn short_words_between_two_voices_are_nobodys() {
+    let mut voices = Voices::new();
+    voices.heard(0, &utterance(&[(0, 0, 4_000), (1, 1, 4_000)]));
+    let mut both = utterance(&[(0, 0, 700)]);
+    let mut direction = [0.0; EMBEDDING_SIZE];
+    (direction[0], direction[1]) = (1.0, 1.0);
+    both.sounds[0].direction = unit(&direction).unwrap();
+    assert_eq!(labels(&voices.heard(1, &both)), [None]);
+}
+
+/// Two labels turn out to be one voice when sounds between them are heard.
+#[test]
+fn a_merge_is_an_event_and_its_label_never_comes_back() {
+    let between = |share: f32| {
+        let mut turns = utterance(&[(0, 0, 3_000)]);
+        let mut direction = [0.0; EMBEDDING_SIZE];
+        (direction[0], direction[1]) = (share, (1.0 - share * share).sqrt());
+        turns.sounds[0].direction = unit(&direction).unwrap();
+        turns
+    };
+    let mut voices = Voices::new();
+    assert_eq!(labels(&voices.heard(0, &between(1.0))), [Some(1)]);
+    assert_eq!(labels(&voices.heard(1, &between(0.1))), [Some(2)]);
+    let mut events = Vec::new();
+    for (number, share) in (2..).zip([0.8, 0.7, 0.75, 0.6, 0.65, 0.7, 0.8]) {
+        events.extend(voices.heard(number, &between(share)));
+    }
+    let merges: Vec<&VoiceEvent> = events
+        .iter()
+        .filter(|event| matches!(event, VoiceEvent::Merged { .. }))
+        .collect();
+    assert_eq!(merges.len(), 1, "{events:?}");
+    let VoiceEvent::Merged { from, into } = *merges[0] else {
+        unreachable!()
+    };
+    assert!(from != into && voices.labels().all(|label| label != from));
+    let fresh = voices.heard(100, &utterance(&[(9, 0, 5_000)]));
+    assert_eq!(labels(&fresh), [Some(3)]);
+}
+
+#[test]
+fn an_enrolled_voice_is_recognised_and_others_are_not() {
+    let mut voices = Voices::new();
+    assert!(voices.enrol(77, &direction(1, 9)));
+    let events = voices.heard(0, &utterance(&[(0, 0, 4_000), (1, 1, 4_000)]));
+    assert_eq!(labels(&events), [Some(1), Some(2)]);
+    let recognised: Vec<&VoiceEvent> = events
+        .iter()
+        .filter(|event| matches!(event, VoiceEvent::Recognised { .. }))
+        .collect();
+    assert_eq!(recognised, [&VoiceEvent::Recognised { label: 2, person: 77 }]);
+    assert!(!voices.enrol(78, &[0.0; EMBEDDING_SIZE]) && !voices.enrol(79, &[f32::NAN; EMBEDDING_SIZE]));
+    assert!(!voices.enrol(80, &[1.0; 3]));
+}
+
+#[test]
+fn a_meeting_of_any_length_takes_bounded_memory() {
+    let mut voices = Voices::new();
+    for number in 0..400_u64 {
+        let said: Vec<_> = (0..8)
+            .map(|turn| ((number as usize + turn) % 3, turn, 1_100))
+            .collect();
+        voices.heard(number, &utterance(&said));
+        assert!(voices.sounds.len() <= SOUNDS_MAX && voices.said.len() <= TURNS_MAX);
+    }
+    assert_eq!(voices.labels().collect::<Vec<_>>(), [1, 2, 3]);
+    // Three people who talked for an hour are still themselves.
+    let events = voices.heard(400, &utterance(&[(0, 1, 2_000), (1, 2, 2_000), (2, 3, 2_000)]));
+    let mut found = labels(&events);
+    found.sort();
+    assert_eq!(found, [Some(1), Some(2), Some(3)]);
+}
+
+#[test]
+fn there_is_a_last_label() {
+    let mut voices = Voices::new();
+    for voice in 0..30 {
+        voices.heard(voice as u64, &utterance(&[(voice, 0, 5_000)]));
+    }
+    assert_eq!(voices.labels().count(), LABELS_MAX as usize);
+}
+
+/// A sound of any kind: a voice, or garbage.
+fn sounds() -> impl Strategy<Value = Vec<(usize, usize, u32, u8)>> {
+    proptest::collection::vec((0_usize..5, 0_usize..40, 0_u32..6_000, 0_u8..20), 0..5)
+}
+
+fn heard(said: &[(usize, usize, u32, u8)]) -> Turns {
+    let plain: Vec<_> = said
+        .iter()
+        .map(|(voice, wobble, ms, _)| (*voice, *wobble, *ms))
+        .collect();
+    let mut turns = utterance(&plain);
+    for (index, (.., kind)) in said.iter().enumerate() {
+        match kind {
+            0 => turns.sounds[index].direction = [f32::NAN; EMBEDDING_SIZE],
+            1 => turns.sounds[index].direction = [0.0; EMBEDDING_SIZE],
+            2 => turns.sounds[index].direction = [f32::INFINITY; EMBEDDING_SIZE],
+            3 => turns.turns[index].sound = None,
+            4 => turns.turns[index].sound = Some(99),
+            _ => {}
+        }
+    }
+    turns
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    /// Whatever is heard: what the events say adds up, labels only ever grow, and none comes back once it is gone.
+    #[test]
+    fn events_tell_the_whole_story(meeting in proptest::collection::vec(sounds(), 1..25)) {
+        let mut voices = Voices::new();
+        let mut again = Voices::new();
+        let mut told: BTreeMap<TurnId, Option<VoiceLabel>> = BTreeMap::new();
+        let (mut gone, mut highest) = (Vec::new(), 0);
+        for (number, said) in (0..).zip(&meeting) {
+            let turns = heard(said);
+            let events = voices.heard(number, &turns);
+            prop_assert_eq!(&events, &again.heard(number, &turns));
+            prop_assert_eq!(labels(&events).len(), turns.turns.len());
+            for event in events {
+                match event {
+                    VoiceEvent::Labelled { turn, label } => {
+                        prop_assert_eq!(turn.utterance, number);
+                        told.insert(turn, label);
+                    }
+                    VoiceEvent::Corrected { turn, from, to } => {
+                        prop_assert_eq!(told.insert(turn, to), Some(from));
+                    }
+                    VoiceEvent::Merged { from, into } => {
+                        prop_assert!(from != into && !gone.contains(&from) && !gone.contains(&into));
+                        gone.push(from);
+                        told.values_mut().filter(|told| **told == Some(from)).for_each(|told| *told = Some(into));
+                    }
+                    VoiceEvent::Recognised { .. } => prop_assert!(false, "nobody is enrolled"),
+                }
+            }
+            let now: Vec<VoiceLabel> = told.values().flatten().copied().collect();
+            prop_assert!(now.iter().all(|label| !gone.contains(label)));
+            // New labels are new numbers, one after the other.
+            let fresh = voices.voices.len() as u32;
+            prop_assert!(fresh >= highest && voices.voices.keys().copied().eq(1..=fresh));
+            highest = fresh;
+            prop_assert!(voices.sounds.iter().all(|sound| sound.point.direction.iter().all(|value| value.is_finite())));
+        }
+    }
+
+    /// In which order the voices of one utterance stand does not matter for who is with whom.
+    #[test]
+    fn order_within_an_utterance_does_not_matter(said in proptest::collection::vec((0_usize..4, 0_usize..30, 1_100_u32..5_000), 1..8)) {
+        let groups = |said: &[(usize, usize, u32)]| {
+            let found = labels(&Voices::new().heard(0, &utterance(said)));
+            let mut pairs: Vec<_> = said.iter().zip(found).map(|(said, label)| (*said, label.is_some())).collect();
+            pairs.sort();
+            pairs
+        };
+        let mut turned = said.clone();
+        turned.reverse();
+        prop_assert_eq!(groups(&said), groups(&turned));
+    }
+}
