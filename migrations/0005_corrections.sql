@@ -11,7 +11,7 @@ CREATE TABLE corrections (
     words           jsonb,
     author          text NOT NULL CHECK (char_length(author) BETWEEN 1 AND 100),
     at              timestamptz NOT NULL DEFAULT now(),
-    CHECK ((text IS NULL) = (words IS NULL)),
+    CONSTRAINT corrections_words_check CHECK ((text IS NULL) = (words IS NULL)),
     FOREIGN KEY (organisation_id, room_id) REFERENCES rooms (organisation_id, id)
 );
 CREATE INDEX corrections_by_segment ON corrections (segment_id, id DESC);

@@ -165,6 +165,7 @@ fn limit_of(constraint: &str) -> Option<(&'static str, &'static str)> {
         "segments_start_ms_check" => ("start_ms", "0 or more"),
         "segments_ends_after_start_check" => ("end_ms", "start_ms or more"),
         "corrections_text_check" => ("text", "at most 4000 characters"),
+        "corrections_words_check" => ("words", "given with the text"),
         "corrections_author_check" => ("author", "1 to 100 characters"),
         "consents_author_check" => ("author", "1 to 200 characters"),
         "prices_kind_check" => ("kind", "1 to 100 characters"),
