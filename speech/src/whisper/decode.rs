@@ -12,8 +12,10 @@ pub(super) const FULL_CONTEXT: i32 = 1500;
 const SHORTEST_MS: usize = 100;
 /// Whisper hears shorter utterances better with silence behind them.
 const PADDED_MS: usize = 1_100;
-/// What Whisper takes as prompt at most is half its text context of 448 tokens.
-const PROMPT_TOKENS: usize = 128;
+/// What Whisper takes as prompt at most is half its text context of 448 tokens. What was said last is at the end.
+const PROMPT_TOKENS: usize = 192;
+/// More than any prompt has.
+const TOKENS_MAX: usize = 2_048;
 
 /// Recognises an utterance.
 pub(super) fn decode(
@@ -39,10 +41,11 @@ pub(super) fn decode(
         "" => Vec::new(),
         // A prompt that cannot be tokenised helps nobody; the utterance is recognised without it.
         text => context
-            .tokenize(&format!(" {text}"), PROMPT_TOKENS)
+            .tokenize(&format!(" {text}"), TOKENS_MAX)
             .unwrap_or_default(),
     };
-    let words = run(state, request, &samples, &prompt, cut_context(audio_ms))?;
+    let prompt = &prompt[prompt.len().saturating_sub(PROMPT_TOKENS)..];
+    let words = run(state, request, &samples, prompt, cut_context(audio_ms))?;
     if !guard::is_loop(&words) && !guard::is_torrent(&words, audio_ms) {
         return Ok(words);
     }
@@ -177,7 +180,7 @@ fn words_of(state: &WhisperState, request: &Request) -> Vec<Word> {
 }
 
 fn word_of(piece: Pieces, audio_end_ms: u64) -> Option<Word> {
-    let text = String::from_utf8_lossy(&piece.bytes).trim().to_owned();
+    let text = spelled(&String::from_utf8_lossy(&piece.bytes));
     let longest_ms = WORD_MS.0 + WORD_MS.1 * text.chars().count() as u64;
     let end_ms = piece.end_ms.min(audio_end_ms);
     let start_ms = piece.start_ms.clamp(end_ms.saturating_sub(longest_ms), end_ms);
@@ -190,9 +193,43 @@ fn word_of(piece: Pieces, audio_end_ms: u64) -> Option<Word> {
     })
 }
 
+/// A word without what Whisper writes around it when the prompt was a list: a comma of its own, a row of full stops.
+fn spelled(text: &str) -> String {
+    let text = text.trim();
+    if !text.contains(char::is_alphanumeric) {
+        return String::new();
+    }
+    let bare = text.trim_end_matches('.');
+    let stops = text.len() - bare.len();
+    if bare.ends_with(['?', '!']) || stops > 3 {
+        let stop = if bare.ends_with(['?', '!']) { "" } else { "." };
+        return format!("{bare}{stop}");
+    }
+    text.to_owned()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_a_list_as_prompt_leaves_behind_is_no_word() {
+        let told = [
+            " ,",
+            "...",
+            " recordings?.......",
+            " today.",
+            " well...",
+            " end.....",
+            "$",
+            " 25-mg",
+        ]
+        .map(spelled);
+        assert_eq!(
+            told,
+            ["", "", "recordings?", "today.", "well...", "end.", "", "25-mg"]
+        );
+    }
 
     #[test]
     fn a_word_does_not_begin_in_the_pause_before_it() {

@@ -10,9 +10,10 @@ use crate::word::line;
 
 /// Phrases that Whisper makes out of noise. Real speakers say some of them too, so they are dropped only when Whisper
 /// itself was unsure.
-const PHANTOMS: [&str; 9] = [
+const PHANTOMS: [&str; 10] = [
     "you",
     "thank you",
+    "okay",
     "thanks for watching",
     "thank you for watching",
     "thank you very much",

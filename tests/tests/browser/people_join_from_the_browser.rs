@@ -55,9 +55,7 @@ async fn people_join_from_the_browser() -> Result<()> {
         unreachable!()
     };
 
-    let captions = captions(&meeting, CAPTION_LIMIT, 2).await?;
-    let heard = SAID.iter().filter(|words| captions.contains(**words)).count();
-    assert!(heard >= 3, "heard of the recording: {captions}");
+    heard(&meeting, CAPTION_LIMIT, 3).await?;
     browser
         .wait_until(
             "the own words under the own name",
@@ -110,8 +108,8 @@ async fn people_join_from_the_browser() -> Result<()> {
     meeting.end().await
 }
 
-/// The words of the first `count` settled captions of the person in the browser, in lower case.
-async fn captions(meeting: &Meeting, limit: Duration, count: usize) -> Result<String> {
+/// Waits until so many parts of the recording are in settled captions of the person in the browser.
+async fn heard(meeting: &Meeting, limit: Duration, count: usize) -> Result<()> {
     let own = |transcript: &Value| -> Vec<String> {
         let segments = transcript["segments"].as_array().into_iter().flatten();
         segments
@@ -119,13 +117,14 @@ async fn captions(meeting: &Meeting, limit: Duration, count: usize) -> Result<St
             .map(|segment| segment["text"].to_string().to_lowercase())
             .collect()
     };
-    let transcript = meeting
+    meeting
         .api
         .wait_for(&meeting.path("transcript?limit=500"), limit, |transcript| {
-            own(transcript).len() >= count
+            let captions = own(transcript).join(" ");
+            SAID.iter().filter(|words| captions.contains(**words)).count() >= count
         })
         .await?;
-    Ok(own(&transcript).join(" "))
+    Ok(())
 }
 
 /// Mutes by keyboard: the words end, and go on when it is unmuted.
