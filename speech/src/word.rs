@@ -22,12 +22,16 @@ pub struct Word {
 impl Word {
     /// The word as it is compared: lower case, letters and digits only.
     pub(crate) fn normal(&self) -> String {
-        self.text
-            .chars()
-            .filter(|c| c.is_alphanumeric())
-            .flat_map(char::to_lowercase)
-            .collect()
+        normal(&self.text)
     }
+}
+
+/// A word as it is compared.
+pub(crate) fn normal(word: &str) -> String {
+    word.chars()
+        .filter(|c| c.is_alphanumeric())
+        .flat_map(char::to_lowercase)
+        .collect()
 }
 
 /// What a recogniser takes an utterance for.

@@ -11,7 +11,7 @@ use super::io::Output;
 use super::outbox::Pressure;
 use super::shown::Shown;
 use super::track::{AskedPartial, Ear, EarEvent, Look, Speaker, Track, Utterance, partial};
-use super::types::{Segment, Word};
+use super::types::{Caption, Segment, Word};
 use super::usage::Kind;
 
 /// A final that the recogniser does not give within so many attempts is taken from its last partial.
@@ -524,7 +524,21 @@ impl<E: Ear> Session<E> {
         }
         self.coverage.settle(request.segment_id, Cover::Transcribed);
         let track = request.track;
+        let (start_ms, shown) = (request.start_ms, request.shown.text().to_owned());
         let segment = request.segment(words, engine);
+        // While it waits to be stored the room sees what it will be.
+        if let Some(segment) = segment.as_ref().filter(|segment| segment.text != shown) {
+            self.out.push(Output::Partial(Caption {
+                segment_id: segment.id,
+                identity: segment.identity.clone(),
+                speaker_name: segment.speaker_name.clone(),
+                track_id: segment.track_id.clone(),
+                start_ms,
+                end_ms: segment.end_ms,
+                text: segment.text.clone(),
+                sequence: None,
+            }));
+        }
         if let (Some(track), Some(segment)) = (self.tracks.get_mut(&track), &segment) {
             track.said(&segment.text, segment.end_ms);
         }

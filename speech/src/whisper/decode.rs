@@ -45,7 +45,10 @@ pub(super) fn decode(
             .unwrap_or_default(),
     };
     let prompt = &prompt[prompt.len().saturating_sub(PROMPT_TOKENS)..];
-    let words = run(state, request, &samples, prompt, cut_context(audio_ms))?;
+    let mut words = run(state, request, &samples, prompt, cut_context(audio_ms))?;
+    if guard::echoes(&words, &request.prompt) {
+        words = run(state, request, &samples, &[], cut_context(audio_ms))?;
+    }
     if !guard::is_loop(&words) && !guard::is_torrent(&words, audio_ms) {
         return Ok(words);
     }

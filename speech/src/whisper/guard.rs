@@ -31,6 +31,9 @@ const QUIET_MS: u64 = 500;
 /// What a short call may have beyond that.
 const SPARE_WORDS: usize = 2;
 
+/// As many of the prompt's words in a row are no chance.
+const ECHO_WORDS: usize = 6;
+
 /// The attention is known in steps of this.
 const STEP_MS: u64 = 20;
 
@@ -55,6 +58,15 @@ fn compression_ratio(text: &str) -> f64 {
         Ok(compressed) => text.len() as f64 / compressed.len() as f64,
         Err(_) => 1.0,
     }
+}
+
+/// Whether the words say again what the prompt says: the model reads it out instead of listening. Who does repeat so much is
+/// heard without the prompt too.
+pub(super) fn echoes(words: &[Word], prompt: &str) -> bool {
+    let said: Vec<String> = words.iter().map(Word::normal).collect();
+    let told: Vec<String> = prompt.split_whitespace().map(crate::word::normal).collect();
+    said.windows(ECHO_WORDS)
+        .any(|said| told.windows(ECHO_WORDS).any(|told| told == said))
 }
 
 fn repeats(words: &[Word]) -> bool {
@@ -147,6 +159,16 @@ mod tests {
                 speaker: None,
             })
             .collect()
+    }
+
+    #[test]
+    fn six_words_of_the_prompt_in_a_row_are_an_echo() {
+        let prompt = "Hey Robin, Robin. It was the best of times, it was the worst of times.";
+        let said = |text| echoes(&words(text, 0.9), prompt);
+        assert!(said("It was the best of times it was the age of wisdom,"));
+        assert!(!said("it was the age of wisdom, it was the age of foolishness"));
+        assert!(!said("it was the best"));
+        assert!(!echoes(&words("it was the best of times and more", 0.9), ""));
     }
 
     #[test]
