@@ -20,7 +20,7 @@ use crate::api::{Api, Invitation, Stretch};
 use crate::process::Process;
 use crate::servers::{Durability, House};
 use crate::setup::Ready;
-use sums::{Place, covered_ms, missing_ms, overlap_ms, spoken};
+use sums::{Place, covered_ms, missing, overlap_ms, spoken};
 
 /// The meeting's length unless it is given.
 pub(super) const MINUTES: u64 = 60;
@@ -231,12 +231,9 @@ fn report(ledger: &[Stretch], said: &[(String, Vec<Place>)], minutes: u64) -> Re
             aim,
         });
     };
-    add(
-        "speech_unaccounted_s",
-        "",
-        missing_ms(ledger, said, TOLERANCE_MS),
-        Some(0.0),
-    );
+    let missing = missing(ledger, said, TOLERANCE_MS);
+    let unaccounted_ms = missing.iter().map(|(_, (from, to))| to - from).sum();
+    add("speech_unaccounted_s", "", unaccounted_ms, Some(0.0));
     add("ledger_overlap_s", "", overlap_ms(ledger), Some(0.0));
     let all: i64 = said
         .iter()
@@ -265,10 +262,18 @@ fn report(ledger: &[Stretch], said: &[(String, Vec<Place>)], minutes: u64) -> Re
     }
     let open = covered_ms(ledger, |stretch| ["open", "pending"].contains(&&*stretch.state));
     add("unsettled_s", "", open, Some(0.0));
-    let notes = vec![
+    let mut notes = vec![
         "A recogniser that runs elsewhere and fails by itself is not in this meeting; the session's tests hold it.".to_owned(),
         "Compiled as for tests: nothing here is a speed.".to_owned(),
     ];
+    let unaccounted = missing.iter().map(|(who, (from, to))| {
+        format!(
+            "Unaccounted for: {who}, from {:.1} s to {:.1} s.",
+            seconds(*from),
+            seconds(*to)
+        )
+    });
+    notes.extend(unaccounted);
     Report {
         meaning: MEANING.to_owned(),
         figures,

@@ -12,7 +12,7 @@ const LIMIT: Duration = Duration::from_secs(40);
 async fn killed_agents_are_replaced() -> Result<()> {
     let mut meeting = Meeting::begin("An agent that is killed").await?;
     let mut alice = meeting.guest("Alice").await?;
-    let first = meeting.speech("two_cities.wav", Duration::ZERO, Duration::from_secs(8))?;
+    let first = meeting.speech("two_cities.wav", Duration::ZERO, Duration::from_millis(8_500))?;
     alice.participant.play("before", &first).await?;
     alice
         .ears

@@ -11,7 +11,7 @@ const LIMIT: Duration = Duration::from_secs(30);
 async fn late_people_hear_and_are_heard() -> Result<()> {
     let meeting = Meeting::begin("A late guest").await?;
     let mut alice = meeting.guest("Alice").await?;
-    let early = meeting.speech("two_cities.wav", Duration::ZERO, Duration::from_secs(8))?;
+    let early = meeting.speech("two_cities.wav", Duration::ZERO, Duration::from_millis(8_500))?;
     alice.participant.play("early", &early).await?;
     alice
         .ears

@@ -11,7 +11,7 @@ const LIMIT: Duration = Duration::from_secs(60);
 async fn media_servers_restart() -> Result<()> {
     let mut meeting = Meeting::begin("A media server that restarts").await?;
     let mut alice = meeting.guest("Alice").await?;
-    let first = meeting.speech("two_cities.wav", Duration::ZERO, Duration::from_secs(8))?;
+    let first = meeting.speech("two_cities.wav", Duration::ZERO, Duration::from_millis(8_500))?;
     alice.participant.play("before", &first).await?;
     alice
         .ears

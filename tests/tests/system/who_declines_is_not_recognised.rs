@@ -30,7 +30,7 @@ async fn who_declines_is_not_recognised() -> Result<()> {
     meeting
         .wait_for_event("track_unsubscribed", &alice.identity)
         .await?;
-    let hers = meeting.speech("two_cities.wav", Duration::ZERO, Duration::from_secs(8))?;
+    let hers = meeting.speech("two_cities.wav", Duration::ZERO, Duration::from_millis(8_500))?;
     let his = meeting.speech("beckett.wav", Duration::ZERO, Duration::from_secs(60))?;
     let (one, other) = tokio::join!(
         alice.participant.play("hers", &hers),

@@ -53,9 +53,13 @@ fn loud(samples: &[i16], window: usize) -> Vec<Place> {
     places
 }
 
-/// What was said and is within `tolerance` of no stretch of whoever said it.
-pub(super) fn missing_ms(ledger: &[Stretch], said: &[(String, Vec<Place>)], tolerance: i64) -> i64 {
-    let mut missing = 0;
+/// What was said and is within `tolerance` of no stretch of whoever said it: whose, and where.
+pub(super) fn missing(
+    ledger: &[Stretch],
+    said: &[(String, Vec<Place>)],
+    tolerance: i64,
+) -> Vec<(String, Place)> {
+    let mut missing = Vec::new();
     for (who, places) in said {
         let mut known: Vec<Place> = ledger
             .iter()
@@ -67,13 +71,14 @@ pub(super) fn missing_ms(ledger: &[Stretch], said: &[(String, Vec<Place>)], tole
             let mut at = from;
             for &(start, end) in &known {
                 if start < to && end > at {
-                    missing += (start - at).max(0);
+                    missing.push((who.clone(), (at, start)));
                     at = at.max(end);
                 }
             }
-            missing += (to - at).max(0);
+            missing.push((who.clone(), (at, to)));
         }
     }
+    missing.retain(|(_, (from, to))| from < to);
     missing
 }
 
@@ -126,11 +131,23 @@ mod tests {
     fn what_no_stretch_reaches_is_missing() {
         let said = [("p".to_owned(), vec![(1_000, 2_000), (5_000, 8_000)])];
         let ledger = [stretch(900, 2_100), stretch(6_000, 7_000)];
-        assert_eq!(missing_ms(&ledger, &said, 0), 2_000);
-        assert_eq!(missing_ms(&ledger, &said, 600), 800);
-        assert_eq!(missing_ms(&[], &said, 600), 4_000);
+        let of_p = |places: &[Place]| -> Vec<(String, Place)> {
+            places.iter().map(|place| ("p".to_owned(), *place)).collect()
+        };
+        assert_eq!(
+            missing(&ledger, &said, 0),
+            of_p(&[(5_000, 6_000), (7_000, 8_000)])
+        );
+        assert_eq!(
+            missing(&ledger, &said, 600),
+            of_p(&[(5_000, 5_400), (7_600, 8_000)])
+        );
+        assert_eq!(missing(&[], &said, 600), of_p(&[(1_000, 2_000), (5_000, 8_000)]));
         let of_another = [("q".to_owned(), vec![(1_000, 2_000)])];
-        assert_eq!(missing_ms(&ledger, &of_another, 600), 1_000);
+        assert_eq!(
+            missing(&ledger, &of_another, 600),
+            [("q".to_owned(), (1_000, 2_000))]
+        );
     }
 
     #[test]
