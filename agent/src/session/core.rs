@@ -82,6 +82,8 @@ pub struct Session<E: Ear> {
     pub(super) consents: Consents,
     pub(super) declined: Declined,
     pub(super) connected: bool,
+    /// When the connection to the room came back, while it is not known who comes back with it.
+    pub(super) back_ms: Option<u64>,
     pub(super) began_ms: u64,
     pub(super) usage: Usage,
     pub(super) renewals: Renewals,
@@ -117,6 +119,7 @@ impl<E: Ear> Session<E> {
             consents: Consents::default(),
             declined: Declined::default(),
             connected: true,
+            back_ms: None,
             began_ms: now_ms,
             usage: Usage::default(),
             renewals: Renewals::new(now_ms),
@@ -160,7 +163,7 @@ impl<E: Ear> Session<E> {
                 self.hint = self.vocabulary.prompt();
             }
             Input::ParticipantLeft { identity } => {
-                self.give_up_unheard(now_ms, |speaker| speaker.identity == identity);
+                self.left_unheard(&identity, now_ms);
                 self.event("participant_left", json!({ "identity": identity }));
             }
             Input::TrackStarted { track, speaker, ear } => {
@@ -171,7 +174,7 @@ impl<E: Ear> Session<E> {
             Input::Audio { track, samples } => self.audio(track, &samples, now_ms),
             Input::AudioShed { track, ms } => self.audio_shed(track, ms, now_ms),
             Input::ConnectionLost => self.connection_lost(now_ms),
-            Input::ConnectionBack => self.connected = true,
+            Input::ConnectionBack => self.connection_back(now_ms),
             Input::Consents(consents) => self.consents_changed(consents, now_ms),
             Input::Declined { speaker, open } => {
                 if self.phase == Phase::Running {
@@ -239,6 +242,7 @@ impl<E: Ear> Session<E> {
             Some(self.usage.next_tick_ms()),
             self.coverage.next_tick_ms().filter(|_| self.holds_lease()),
             self.declined.next_tick_ms().filter(|_| self.is_running()),
+            self.waiting_tick_ms().filter(|_| self.is_running()),
             self.calm_since_ms.map(|since_ms| since_ms + CALM_MS),
         ]
         .into_iter()
@@ -436,6 +440,9 @@ impl<E: Ear> Session<E> {
             return;
         }
         let draining = self.phase != Phase::Running;
+        if !draining {
+            self.go_on_waiting(now_ms);
+        }
         if let Some(rows) = self.coverage.take(now_ms, draining) {
             self.outbox.push(Write::Coverage(rows));
         }

@@ -13,6 +13,9 @@ const LOST_BEFORE_MS: u64 = 15_000;
 const UNHEARD_MIN_MS: u64 = 500;
 /// A microphone that is heard so soon after the session began was open all the time since the session before.
 const TAKEOVER_MS: u64 = 10_000;
+/// What took the agent's connection may have taken everybody's. Whoever is back so soon after the agent was there all the
+/// time; clients try longer than this only seldom.
+const RETURN_MS: u64 = 30_000;
 
 /// A microphone that is not heard.
 #[derive(Debug)]
@@ -40,6 +43,7 @@ impl<E: Ear> Session<E> {
 
     pub(super) fn connection_lost(&mut self, now_ms: u64) {
         self.connected = false;
+        self.back_ms = None;
         for (number, track) in self.tracks.iter().filter(|(_, track)| !track.muted) {
             let lost = Unheard {
                 track: *number,
@@ -49,6 +53,41 @@ impl<E: Ear> Session<E> {
             };
             self.unheard.entry(track.speaker.track_id.clone()).or_insert(lost);
         }
+    }
+
+    /// The agent hears the room again; whom it does not find there may be on their way.
+    pub(super) fn connection_back(&mut self, now_ms: u64) {
+        self.connected = true;
+        self.back_ms = Some(now_ms);
+    }
+
+    /// Somebody is not in the room any more. While the agent's own connection is lost, that says nothing about them.
+    pub(super) fn left_unheard(&mut self, identity: &str, now_ms: u64) {
+        if self.connected {
+            self.give_up_unheard(now_ms, |speaker| speaker.identity == identity);
+        }
+    }
+
+    /// Those who did not come back were not there from the moment when the agent was.
+    pub(super) fn go_on_waiting(&mut self, now_ms: u64) {
+        let Some(back_ms) = self.back_ms.filter(|back_ms| now_ms >= back_ms + RETURN_MS) else {
+            return;
+        };
+        self.back_ms = None;
+        let gone: Vec<Speaker> = self
+            .unheard
+            .values()
+            .filter(|unheard| unheard.row.is_none() && !self.tracks.contains_key(&unheard.track))
+            .map(|unheard| unheard.speaker.clone())
+            .collect();
+        for speaker in gone {
+            self.give_up_unheard(back_ms, |unheard| *unheard == speaker);
+            self.coverage.microphone(&speaker, Microphone::Closed);
+        }
+    }
+
+    pub(super) fn waiting_tick_ms(&self) -> Option<u64> {
+        self.back_ms.map(|back_ms| back_ms + RETURN_MS)
     }
 
     /// The first sound of a track since it may not have been heard; `from_ms` is where that sound begins.
@@ -79,6 +118,9 @@ impl<E: Ear> Session<E> {
         let Some(unheard) = self.unheard.remove(&key) else {
             return;
         };
+        if key != speaker.track_id {
+            self.coverage.microphone(&unheard.speaker, Microphone::Closed);
+        }
         match unheard.row {
             Some(row) => {
                 let soon = from_ms <= self.began_ms + TAKEOVER_MS;

@@ -37,7 +37,7 @@ const RECORDINGS: [&str; 3] = ["two_cities.wav", "beckett.wav", "endgame_nagg_ne
 const MEANING: &str = "A meeting of two simulated participants who play recordings of human speech in turn, through the \
 real room. At a quarter of it the agent is killed (the local recogniser lives in it, so this is its crash too) and started \
 again; at half the media server is killed and away for ten seconds; at three quarters the database is. Speech is where the \
-played file is loud (a tenth of the level that it passes a twentieth of the time, pauses under 0.6 s included); it is unaccounted for when no stretch \
+played file is loud (a fifth of the level that it passes a twentieth of the time, pauses under 0.6 s included); it is unaccounted for when no stretch \
 of the speaker's tracks in the coverage ledger, gap or not, reaches within 0.6 s of it. Gaps count open microphones too, \
 silent or not. Back-filled is what was a gap and is in the transcript now.";
 

@@ -172,8 +172,8 @@ pub(super) fn finals(said: &[Said], speech_ends_ms: &[i64], timed: &[Timed]) -> 
     let mut found = Vec::new();
     for &to_ms in speech_ends_ms {
         let settled = pairs.iter().filter_map(|&(index, seen)| {
-            // A word's end may be seen a little behind that of the sound.
-            let middle_ms = said[index].end_ms - 100;
+            // A word's end may be seen a little behind that of the loud part.
+            let middle_ms = said[index].end_ms - 200;
             (from_ms..to_ms)
                 .contains(&middle_ms)
                 .then_some(timed[seen].settled_ms)?

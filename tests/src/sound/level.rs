@@ -10,6 +10,9 @@ pub const FRAME_SAMPLES: usize = FRAME_MS * SAMPLES_PER_MS;
 const LOUD_SHARE: f64 = 0.95;
 /// A frame is speech down to so much under the loudest ones: consonants are that quiet.
 const SPEECH_DB: f64 = 25.0;
+/// A vowel is not.
+const VOICE_DB: f64 = 14.0;
+const STRETCH_PAUSE_FRAMES: usize = 600 / FRAME_MS;
 /// A stop consonant is a hole in the sound, not in the speech.
 const HOLE_FRAMES: usize = 150 / FRAME_MS;
 /// Around speech nobody can say whether it is speech.
@@ -39,18 +42,18 @@ fn powers(samples: &[i16]) -> Vec<f64> {
         .collect()
 }
 
-/// The least power of a frame that is speech.
-fn threshold(powers: &[f64]) -> f64 {
+/// The least power of a frame that is so many decibels under the loudest.
+fn threshold(powers: &[f64], under_db: f64) -> f64 {
     let mut audible: Vec<f64> = powers.iter().copied().filter(|&power| power > 1.0).collect();
     audible.sort_unstable_by(f64::total_cmp);
     let loud = audible.get((audible.len() as f64 * LOUD_SHARE) as usize);
-    loud.copied().unwrap_or(f64::INFINITY) / 10_f64.powf(SPEECH_DB / 10.0)
+    loud.copied().unwrap_or(f64::INFINITY) / 10_f64.powf(under_db / 10.0)
 }
 
 /// Frame by frame (20 ms), what there is to hear in a clean recording.
 pub fn heard(samples: &[i16]) -> Vec<Heard> {
     let powers = powers(samples);
-    let least = threshold(&powers);
+    let least = threshold(&powers, SPEECH_DB);
     let mut speech: Vec<bool> = powers.iter().map(|&power| power >= least).collect();
     fill_holes(&mut speech);
     let near = |frame: usize| {
@@ -65,6 +68,21 @@ pub fn heard(samples: &[i16]) -> Vec<Heard> {
             false => Heard::Pause,
         })
         .collect()
+}
+
+/// Where each stretch of a clean recording's speech ends, in samples. A stretch goes on over a pause under 600 ms. It ends with
+/// its last word, not with the breath behind it, which is louder than a consonant may be.
+pub fn stretch_ends(samples: &[i16]) -> Vec<usize> {
+    let powers = powers(samples);
+    let least = threshold(&powers, VOICE_DB);
+    let mut ends: Vec<usize> = Vec::new();
+    for (frame, _) in powers.iter().enumerate().filter(|(_, power)| **power >= least) {
+        match ends.last_mut() {
+            Some(last) if frame - *last < STRETCH_PAUSE_FRAMES => *last = frame + 1,
+            _ => ends.push(frame + 1),
+        }
+    }
+    ends.into_iter().map(|frame| frame * FRAME_SAMPLES).collect()
 }
 
 fn fill_holes(speech: &mut [bool]) {
@@ -83,7 +101,7 @@ fn fill_holes(speech: &mut [bool]) {
 /// The mean power where somebody speaks; 0 where nobody does.
 pub fn active_power(samples: &[i16]) -> f64 {
     let powers = powers(samples);
-    let least = threshold(&powers);
+    let least = threshold(&powers, SPEECH_DB);
     let active: Vec<f64> = powers.into_iter().filter(|&power| power >= least).collect();
     active.iter().sum::<f64>() / active.len().max(1) as f64
 }
@@ -121,6 +139,19 @@ mod tests {
         assert_eq!(count(Heard::Doubtful), 2 * DOUBTFUL_FRAMES);
         assert_eq!(count(Heard::Pause), 40 - 2 * DOUBTFUL_FRAMES);
         assert!(heard[20..84].iter().all(|&one| one == Heard::Speech));
+    }
+
+    #[test]
+    fn a_stretch_ends_with_its_voice_and_not_with_the_breath_behind_it() {
+        let mut levels = vec![0.0; 10];
+        levels.extend([8_000.0; 30]);
+        levels.extend([0.0; 20]);
+        levels.extend([8_000.0; 10]);
+        levels.extend([800.0; 10]);
+        levels.extend([0.0; 30]);
+        levels.extend([8_000.0; 10]);
+        let ends = stretch_ends(&frames(&levels));
+        assert_eq!(ends, [70 * FRAME_SAMPLES, 120 * FRAME_SAMPLES]);
     }
 
     #[test]

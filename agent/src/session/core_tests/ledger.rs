@@ -54,6 +54,12 @@ impl Book {
         gaps.sort_unstable();
         gaps
     }
+
+    fn open_microphones(&self) -> Vec<&str> {
+        let is_open = |(_, microphone): &(_, &Microphone)| **microphone != Microphone::Closed;
+        let open = self.microphones.iter().filter(is_open);
+        open.map(|(track_id, _)| track_id.as_str()).collect()
+    }
 }
 
 fn meeting() -> (Meeting, Book) {
@@ -199,6 +205,56 @@ fn a_lost_connection_is_a_gap_from_the_last_sound_to_the_first() {
         book.step(&mut meeting, outputs);
     }
     assert_eq!(book.gaps(), [(400, 10_400, GapReason::ConnectionLost)]);
+}
+
+/// One speaker is heard; then the room is lost, and with it, as when the media server restarts, everybody who was in it.
+fn lost_with_everybody() -> (Meeting, Book) {
+    let (mut meeting, mut book) = meeting();
+    for _ in 0..3 {
+        let outputs = meeting.hear(1, true);
+        book.step(&mut meeting, outputs);
+    }
+    for input in [
+        Input::ConnectionLost,
+        Input::TrackEnded { track: 1 },
+        Input::ParticipantLeft {
+            identity: "p-1".into(),
+        },
+    ] {
+        let outputs = meeting.feed(input);
+        book.step(&mut meeting, outputs);
+    }
+    (meeting, book)
+}
+
+#[test]
+fn who_comes_back_after_the_agent_was_not_heard_until_then() {
+    let (mut meeting, mut book) = lost_with_everybody();
+    meeting.now_ms += 10_000;
+    let outputs = meeting.feed(Input::ConnectionBack);
+    book.step(&mut meeting, outputs);
+    meeting.now_ms += 5_000;
+    let outputs = meeting.join_on(2, "TR_anew", 1);
+    book.step(&mut meeting, outputs);
+    for _ in 0..10 {
+        let outputs = meeting.hear(2, true);
+        book.step(&mut meeting, outputs);
+    }
+    assert_eq!(book.gaps(), [(300, 15_300, GapReason::ConnectionLost)]);
+    assert_eq!(book.open_microphones(), ["TR_anew"]);
+}
+
+#[test]
+fn who_does_not_come_back_was_gone_when_the_agent_was_back() {
+    let (mut meeting, mut book) = lost_with_everybody();
+    meeting.now_ms += 10_000;
+    let outputs = meeting.feed(Input::ConnectionBack);
+    book.step(&mut meeting, outputs);
+    meeting.now_ms = meeting.session.next_tick_ms().max(meeting.now_ms + 30_000);
+    let outputs = meeting.feed(Input::Tick);
+    book.step(&mut meeting, outputs);
+    assert_eq!(book.gaps(), [(300, 10_300, GapReason::ConnectionLost)]);
+    assert!(book.open_microphones().is_empty());
 }
 
 #[test]

@@ -117,16 +117,21 @@ impl Meeting {
     }
 
     pub(super) fn join(&mut self, track: u64) {
+        self.join_on(track, &format!("TR_{track}"), track);
+    }
+
+    /// Speaker `who` on a track of this id.
+    pub(super) fn join_on(&mut self, track: u64, track_id: &str, who: u64) -> Outputs {
         let speaker = Speaker {
-            identity: format!("p-{track}"),
-            name: format!("Speaker {track}"),
-            track_id: format!("TR_{track}"),
+            identity: format!("p-{who}"),
+            name: format!("Speaker {who}"),
+            track_id: track_id.to_owned(),
         };
         self.feed(Input::TrackStarted {
             track,
             speaker,
             ear: ScriptEar::default(),
-        });
+        })
     }
 
     pub(super) fn feed(&mut self, input: Input<ScriptEar>) -> Outputs {

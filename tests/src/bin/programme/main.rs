@@ -10,7 +10,8 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result};
 use serde::{Deserialize, Serialize};
-use system_tests::sound::{self, Heard, Noise, SAMPLES_PER_MS};
+use system_tests::sound::level::stretch_ends;
+use system_tests::sound::{self, Noise, SAMPLES_PER_MS};
 use system_tests::speech_file::{self, SAMPLE_RATE_HZ};
 
 use offline::{Offline, Word};
@@ -45,7 +46,7 @@ struct Track {
     file: PathBuf,
     /// The recordings' own length, without the pauses between them.
     spoken_seconds: f64,
-    /// Of each recording, where its speech ends.
+    /// Where each stretch of speech ends.
     speech_ends_ms: Vec<usize>,
     words: Vec<Word>,
 }
@@ -78,7 +79,10 @@ fn made(plan: &TrackPlan, folder: &Path, offline: &mut Offline, known: &mut Know
     }
     let speech_ends_ms = places
         .iter()
-        .map(|&(from, to)| speech_end_ms(&samples[from..to], from))
+        .flat_map(|&(from, to)| {
+            let ends = stretch_ends(&samples[from..to]).into_iter();
+            ends.map(move |end| (from + end) / SAMPLES_PER_MS)
+        })
         .collect();
     if let Some(ratio_db) = plan.noise_db {
         let noise = Noise::Pink.samples(plan.seed, samples.len());
@@ -111,16 +115,6 @@ fn made(plan: &TrackPlan, folder: &Path, offline: &mut Offline, known: &mut Know
     })
 }
 
-/// The end of the last speech in a clean recording that begins at `from`, in milliseconds of the track.
-fn speech_end_ms(recording: &[i16], from: usize) -> usize {
-    let heard = sound::heard(recording);
-    let frames = heard
-        .iter()
-        .rposition(|&heard| heard == Heard::Speech)
-        .map_or(heard.len(), |last| last + 1);
-    from / SAMPLES_PER_MS + frames * sound::level::FRAME_MS
-}
-
 fn write(file: &Path, samples: &[i16]) -> Result<(), hound::Error> {
     let spec = hound::WavSpec {
         channels: 1,
@@ -133,17 +127,4 @@ fn write(file: &Path, samples: &[i16]) -> Result<(), hound::Error> {
         writer.write_sample(sample)?;
     }
     writer.finalize()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn speech_ends_where_the_sound_does() {
-        let mut recording = vec![0_i16; 500 * SAMPLES_PER_MS];
-        recording.extend((0..1_000 * SAMPLES_PER_MS).map(|n| ((n as f64 * 0.4).sin() * 6_000.0) as i16));
-        recording.extend(vec![0; 700 * SAMPLES_PER_MS]);
-        assert_eq!(speech_end_ms(&recording, 2_000 * SAMPLES_PER_MS), 3_500);
-    }
 }
