@@ -35,6 +35,8 @@ pub struct Room {
 /// An invited participant, ready to join.
 #[derive(Clone, Debug)]
 pub struct Invitation {
+    /// At the dispatcher.
+    pub participant: String,
     /// In LiveKit.
     pub identity: String,
     /// LiveKit's address.
@@ -284,6 +286,7 @@ impl Api {
             .post(&format!("{base}/{}/token", made.id), &json!({}))
             .await?;
         Ok(Invitation {
+            participant: made.id,
             identity: made.identity,
             livekit_url: token.livekit_url,
             token: token.token,
@@ -428,6 +431,20 @@ impl RoomApi {
     /// The dispatcher refuses.
     pub async fn links(&self) -> Result<Links> {
         self.api.post(&format!("{}/links", self.base), &json!({})).await
+    }
+
+    /// Where a professional corrects the captions.
+    ///
+    /// # Errors
+    /// The dispatcher refuses.
+    pub async fn review_url(&self, participant: &str) -> Result<String> {
+        #[derive(Deserialize)]
+        struct Link {
+            review_url: String,
+        }
+        let path = format!("{}/participants/{participant}/review-link", self.base);
+        let link: Link = self.api.post(&path, &json!({})).await?;
+        Ok(link.review_url)
     }
 
     /// Calls the meeting off, which also sends the agent away.

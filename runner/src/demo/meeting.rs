@@ -96,7 +96,11 @@ pub(super) async fn hold(house: &House, ready: &Ready, setup_seconds: f64) -> Re
         .clock_origin
         .context("the room has no clock although an agent was there")?;
     let links = record.links().await?;
-    for url in [&links.captions_url, &links.join_url] {
+    let professional = CAST.iter().position(|role| role.kind == "professional");
+    let professional = professional.and_then(|number| invitations.get(number));
+    let professional = professional.context("nobody in the demo is a professional")?;
+    let review_url = record.review_url(&professional.participant).await?;
+    for url in [&links.captions_url, &links.join_url, &review_url] {
         if !api.opens(url).await {
             failures.push(format!("the page {url} opens"));
         }
@@ -111,6 +115,7 @@ pub(super) async fn hold(house: &House, ready: &Ready, setup_seconds: f64) -> Re
         answers: record.answers().await?,
         usage: record.usage().await?,
         links,
+        review_url,
         agent_joined_ms,
         agent_core_seconds,
         setup_seconds,

@@ -47,6 +47,8 @@ pub struct Summary {
     pub setup_seconds: f64,
     /// Pages to open.
     pub links: Links,
+    /// The page on which the professional corrects captions.
+    pub review_url: String,
     /// What should have happened and did not.
     pub failures: Vec<String>,
 }
@@ -72,6 +74,8 @@ pub struct Evidence {
     pub usage: Vec<Usage>,
     /// Pages.
     pub links: Links,
+    /// See [`Summary::review_url`].
+    pub review_url: String,
     /// See [`Summary::agent_joined_ms`].
     pub agent_joined_ms: i64,
     /// Processor time of the agent from the first word until the last caption is settled.
@@ -140,6 +144,7 @@ impl Summary {
             agent_joined_ms: evidence.agent_joined_ms,
             setup_seconds: evidence.setup_seconds,
             links: evidence.links,
+            review_url: evidence.review_url,
             failures,
         }
     }
@@ -198,6 +203,7 @@ impl Summary {
             );
         }
         println!("\nlive captions   {}", self.links.captions_url);
+        println!("correct them    {}", self.review_url);
         println!("join the room   {}", self.links.join_url);
         for failure in &self.failures {
             println!("\nDID NOT HAPPEN  {failure}");
@@ -415,6 +421,7 @@ mod tests {
                 captions_url: String::new(),
                 join_url: String::new(),
             },
+            review_url: String::new(),
             agent_joined_ms: 1,
             agent_core_seconds: Some(0.2),
             setup_seconds: 1.0,

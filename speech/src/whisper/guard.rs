@@ -36,6 +36,8 @@ const ECHO_WORDS: usize = 6;
 
 /// The attention is known in steps of this.
 const STEP_MS: u64 = 20;
+/// So many soundless words before the last one are no hasty speaker.
+const SOUNDLESS_BEFORE_LAST: usize = 3;
 
 /// Text that zlib makes smaller than this share of it says the same over and over (the measure of Whisper's authors; for
 /// what is shorter it means nothing).
@@ -89,12 +91,15 @@ pub(super) fn is_torrent(words: &[Word], audio_ms: u64) -> bool {
 }
 
 /// How many words at the end of a line the model went on to say where there was nothing to hear: the attention passes over
-/// all of them in one step. One such word may be real and cut short; several never were, in all that was looked at.
+/// all of them in one step. One such word may be real and cut short; several never were, in all that was looked at. The very
+/// last word is given whatever time is left, so it counts with the several before it.
 pub(super) fn soundless_tail(words: &[Word]) -> usize {
     let is_soundless = |word: &&Word| word.end_ms.saturating_sub(word.start_ms) <= STEP_MS;
-    match words.iter().rev().take_while(is_soundless).count() {
-        1 => 0,
-        several => several,
+    let soundless = |words: &[Word]| words.iter().rev().take_while(is_soundless).count();
+    match (soundless(words), words) {
+        (0, [before @ .., _]) if soundless(before) >= SOUNDLESS_BEFORE_LAST => soundless(before) + 1,
+        (0 | 1, _) => 0,
+        (several, _) => several,
     }
 }
 
@@ -220,6 +225,8 @@ mod tests {
             "cut off in mid-word"
         );
         assert_eq!(soundless_tail(&line(&[(0, 0), (0, 0), (0, 300)])), 0);
+        let said_again = line(&[(0, 300), (300, 300), (300, 300), (300, 310), (310, 390)]);
+        assert_eq!(soundless_tail(&said_again), 4, "the last one has what is left");
         assert_eq!(soundless_tail(&[]), 0);
     }
 
