@@ -13,7 +13,8 @@ use super::address::Name;
 use super::asking::Summons;
 use super::coverage::{Cover, Coverage, GapReason, Microphone, Stretch};
 use super::declined::Declined;
-use super::hearing::{FinalRequest, Purpose};
+use super::finals::FinalRequest;
+use super::hearing::Purpose;
 use super::held::Held;
 use super::ids::Ids;
 use super::io::{Ending, Input, Output, StoreFailure};
@@ -22,7 +23,7 @@ use super::order::Order;
 use super::outbox::{Outbox, Pressure, Write};
 use super::questions::Questions;
 use super::track::{Ear, Speaker, Track};
-use super::types::{AgentState, Caption, EndReason, EventRow, Line, Segment};
+use super::types::{AgentState, EndReason, EventRow, Line, Segment};
 use super::unheard::Unheard;
 use super::usage::Usage;
 use super::vocabulary::Vocabulary;
@@ -66,9 +67,7 @@ enum Phase {
 pub struct Session<E: Ear> {
     pub(super) name: Name,
     /// What recognisers would spell wrongly without a hint.
-    vocabulary: Vocabulary,
-    /// The hint.
-    pub(super) hint: String,
+    pub(super) vocabulary: Vocabulary,
     pub(super) ids: Ids,
     pub(super) tracks: BTreeMap<u64, Track<E>>,
     pub(super) tickets: u64,
@@ -103,7 +102,6 @@ impl<E: Ear> Session<E> {
     pub fn new(assistant_name: &str, seed: u128, now_ms: u64, unheard: Vec<Stretch>) -> Self {
         let mut session = Self {
             name: Name::new(assistant_name),
-            hint: Vocabulary::new(assistant_name).prompt(),
             vocabulary: Vocabulary::new(assistant_name),
             ids: Ids::new(seed),
             tracks: BTreeMap::new(),
@@ -149,16 +147,12 @@ impl<E: Ear> Session<E> {
         match input {
             Input::ParticipantJoined { identity, name } => {
                 self.vocabulary.meet(&name);
-                self.hint = self.vocabulary.prompt();
                 self.event(
                     "participant_joined",
                     json!({ "identity": identity, "name": name }),
                 );
             }
-            Input::Learned(known) => {
-                self.vocabulary.learn(known);
-                self.hint = self.vocabulary.prompt();
-            }
+            Input::Learned(known) => self.vocabulary.learn(known),
             Input::ParticipantLeft { identity } => {
                 self.give_up_unheard(now_ms, |speaker| speaker.identity == identity);
                 self.event("participant_left", json!({ "identity": identity }));
@@ -326,16 +320,7 @@ impl<E: Ear> Session<E> {
         if self.lines.len() > LINES_MAX {
             self.lines.pop_front();
         }
-        self.out.push(Output::Final(Caption {
-            segment_id: segment.id,
-            identity: segment.identity,
-            speaker_name: segment.speaker_name,
-            track_id: segment.track_id,
-            start_ms: segment.start_ms,
-            end_ms: segment.end_ms,
-            text: segment.text,
-            sequence: Some(sequence),
-        }));
+        self.out.push(Output::Final(segment.caption(Some(sequence))));
     }
 
     /// Another agent holds the room. This one leaves it, and still hands in what was said before the other came.

@@ -7,10 +7,12 @@ use speech::Hypothesis;
 
 use super::core::Session;
 use super::coverage::{Cover, Stretch};
-use super::hearing::{FINAL_ANSWER_LIMIT_MS, FinalRequest, RecogniseError, words_of};
+use super::finals::{FINAL_ANSWER_LIMIT_MS, FinalRequest};
+use super::hearing::RecogniseError;
 use super::io::Output;
 use super::outbox::Write;
 use super::track::Ear;
+use super::words::words_of;
 
 /// Audio that is held at most, all tracks together; beyond it the oldest is given up and stays a gap.
 pub(super) const HELD_MAX_MS: u64 = 300_000;

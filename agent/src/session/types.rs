@@ -44,6 +44,20 @@ pub struct Segment {
 }
 
 impl Segment {
+    /// As the room sees it: final once it has its sequence number.
+    pub fn caption(&self, sequence: Option<i64>) -> Caption {
+        Caption {
+            segment_id: self.id,
+            identity: self.identity.clone(),
+            speaker_name: self.speaker_name.clone(),
+            track_id: self.track_id.clone(),
+            start_ms: self.start_ms,
+            end_ms: self.end_ms,
+            text: self.text.clone(),
+            sequence,
+        }
+    }
+
     /// Roughly what it occupies while it waits.
     pub fn weight_bytes(&self) -> usize {
         let words: usize = self

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::session::coverage::{GROWN_MS, Microphone};
-use crate::session::hearing::FINAL_ATTEMPTS;
+use crate::session::finals::FINAL_ATTEMPTS;
 use crate::session::held::{HELD_MAX_MS, HELD_RETRY_MS};
 
 /// A database that takes everything, and remembers the ledger.

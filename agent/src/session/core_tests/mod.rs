@@ -14,7 +14,7 @@ use super::*;
 use crate::session::hearing::{Recognise, RecogniseError};
 use crate::session::outbox::Write;
 use crate::session::track::{EarEvent, Speaker};
-use crate::session::types::{Answer, Source};
+use crate::session::types::{Answer, Caption, Source};
 
 /// Non-zero samples are speech: each piece asks for a partial, a piece of zeros ends the utterance. A piece of
 /// [`PAUSE`] asks for a partial too, and if the utterance ends next, its final has the very same audio.
