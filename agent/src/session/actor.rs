@@ -167,6 +167,8 @@ impl Actor {
                 self.call(Caller::learn);
                 self.call(move |caller| caller.read_corrected(segment));
             }
+            // Nobody is told apart here yet.
+            RoomChange::Voices { .. } | RoomChange::People { .. } => {}
             RoomChange::Resynchronise => {
                 self.consents_changed = true;
                 self.call(Caller::learn);

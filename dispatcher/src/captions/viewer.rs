@@ -240,6 +240,8 @@ impl Viewer {
                     CaptionNotice::Corrected { .. } => self.corrections().await?,
                     CaptionNotice::Answer { answer, .. } if self.answers.contains(&answer) => {}
                     CaptionNotice::Answer { .. } => self.answers().await?,
+                    // Voices are not shown yet.
+                    CaptionNotice::Voices { .. } => {}
                     CaptionNotice::Record { .. } => {
                         self.status().await?;
                         self.gaps().await?;

@@ -43,6 +43,7 @@ pub(super) fn segment(sequence: i64, start_ms: i64, end_ms: i64, text: &str) -> 
         corrected_by: None,
         recognised_text: None,
         late: false,
+        turns: None,
     }
 }
 

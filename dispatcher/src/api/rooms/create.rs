@@ -68,6 +68,7 @@ impl NewRoom {
             instructions: self.instructions,
             recognisers: self.recognisers.as_deref().map(recognisers::check).transpose()?,
             consent: self.consent.into(),
+            voices: store::VoicePolicy::default(),
         })
     }
 }
