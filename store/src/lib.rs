@@ -13,6 +13,7 @@ pub mod coverage;
 pub mod documents;
 pub mod error;
 pub mod events;
+mod heard_voices;
 pub mod leases;
 mod notices;
 pub mod organisations;

@@ -13,6 +13,7 @@ mod documents_are_claimed_once;
 mod documents_become_passages;
 mod events_keep_their_order;
 mod feeds_admit_their_gaps;
+mod heard_voices_keep_their_labels;
 mod hostile_questions_find_passages;
 mod hostile_text_is_stored;
 mod large_indexes_are_searched_by_graph;
