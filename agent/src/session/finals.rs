@@ -13,6 +13,7 @@ use super::shown::Shown;
 use super::track::{AskedPartial, Ear, Speaker, Utterance, partial};
 use super::types::{Caption, Segment, Word};
 use super::usage::Kind;
+use super::voices::Spoken;
 use super::words::{line_of, words_of};
 
 /// A final that the recogniser does not give within so many attempts is taken from its last partial.
@@ -63,6 +64,16 @@ impl<A: Clone> FinalRequest<A> {
             start_ms: self.start_ms,
             context: self.context.clone(),
             settled: Vec::new(),
+        }
+    }
+
+    /// The same audio, for those who listen to voices.
+    pub(super) fn spoken(&self) -> Spoken<A> {
+        Spoken {
+            identity: self.speaker.identity.clone(),
+            audio: self.audio.clone(),
+            start_ms: self.start_ms,
+            end_ms: self.end_ms,
         }
     }
 
@@ -228,6 +239,7 @@ impl<E: Ear> Session<E> {
         }
         self.coverage.settle(request.segment_id, Cover::Transcribed);
         let track = request.track;
+        let spoken = request.spoken();
         let (start_ms, shown) = (request.start_ms, request.shown.text().to_owned());
         let segment = request.segment(words, engine);
         // While it waits to be stored the room sees what it will be.
@@ -237,8 +249,11 @@ impl<E: Ear> Session<E> {
                 ..segment.caption(None)
             }));
         }
-        if let (Some(track), Some(segment)) = (self.tracks.get_mut(&track), &segment) {
-            track.said(&segment.text, segment.end_ms);
+        if let Some(segment) = &segment {
+            if let Some(track) = self.tracks.get_mut(&track) {
+                track.said(&segment.text, segment.end_ms);
+            }
+            self.hear_voices(spoken, &segment.words);
         }
         self.order.ready(ticket, segment, now_ms);
     }

@@ -98,9 +98,11 @@ impl<E: Ear> Session<E> {
             end_ms: request.heard_ms.1,
             cover: Cover::Empty,
         };
+        let spoken = request.spoken();
         match request.segment(words, hypothesis.engine) {
             Some(mut segment) => {
                 segment.late = true;
+                self.hear_voices(spoken, &segment.words);
                 self.outbox.push(Write::Segment(segment));
             }
             None => self.coverage.restate(stretch),

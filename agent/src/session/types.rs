@@ -14,6 +14,8 @@ pub struct Word {
     pub end_ms: u64,
     /// Between 0 and 1.
     pub confidence: f32,
+    /// Which of the track's voices said it, where the recogniser tells them apart itself.
+    pub speaker: Option<u32>,
 }
 
 /// A caption's utterance in its last form: what becomes a row of the transcript.

@@ -10,6 +10,7 @@ pub(super) fn words_of(words: &[speech::Word]) -> Vec<Word> {
         start_ms: word.start_ms,
         end_ms: word.end_ms.max(word.start_ms),
         confidence: word.confidence,
+        speaker: word.speaker,
     };
     words.iter().filter(is_word).map(word).collect()
 }

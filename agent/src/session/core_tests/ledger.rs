@@ -234,7 +234,7 @@ fn what_nobody_heard_between_two_agents_ends_with_the_first_sound() {
         shows_ledger: true,
         ..Meeting::new()
     };
-    meeting.session = Session::new("Rapporteur", 1, 10_000, vec![row(1), row(2)]);
+    meeting.session = Session::new("Rapporteur", 1, 10_000, vec![row(1), row(2)], no_voices());
     meeting.now_ms = 10_700;
     let mut book = Book::default();
     meeting.join(1);
