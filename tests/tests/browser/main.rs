@@ -6,3 +6,4 @@ mod gaps_are_shown_in_their_place;
 mod house;
 mod links_are_refused;
 mod people_join_from_the_browser;
+mod voices_are_shown_and_named;
