@@ -27,6 +27,7 @@ CREATE TABLE voices (
     identity        text NOT NULL,
     label           integer NOT NULL CHECK (label BETWEEN 1 AND 1000),
     name            text CHECK (char_length(name) BETWEEN 1 AND 100),
+    -- Without a name: it was taken back, and from then on only a person gives it one.
     named_by        text CHECK (char_length(named_by) BETWEEN 1 AND 200),
     person_id       uuid REFERENCES people (id) ON DELETE SET NULL,
     -- The label that this one turned out to be.
@@ -36,7 +37,7 @@ CREATE TABLE voices (
     heard_ms        bigint NOT NULL CHECK (heard_ms >= 0),
     updated_at      timestamptz NOT NULL DEFAULT now(),
     PRIMARY KEY (room_id, identity, label),
-    CONSTRAINT voices_named_check CHECK ((name IS NULL) = (named_by IS NULL)),
+    CONSTRAINT voices_named_check CHECK (name IS NULL OR named_by IS NOT NULL),
     CONSTRAINT voices_merged_check CHECK (merged_into <> label),
     FOREIGN KEY (organisation_id, room_id) REFERENCES rooms (organisation_id, id)
 );
@@ -56,6 +57,8 @@ CREATE TABLE voice_turns (
     overlapped      boolean NOT NULL,
     PRIMARY KEY (room_id, identity, epoch, utterance, turn),
     CONSTRAINT voice_turns_ends_after_start_check CHECK (end_ms >= start_ms),
+    -- So that those over a segment are found without reading all that came before it.
+    CONSTRAINT voice_turns_length_check CHECK (end_ms - start_ms <= 60000),
     FOREIGN KEY (organisation_id, room_id) REFERENCES rooms (organisation_id, id)
 );
 CREATE INDEX voice_turns_by_time ON voice_turns (room_id, identity, start_ms);
@@ -79,5 +82,6 @@ LEFT JOIN LATERAL (
     FROM voice_turns turn
     LEFT JOIN voices voice ON voice.room_id = turn.room_id AND voice.identity = turn.identity AND voice.label = turn.label
     LEFT JOIN people person ON person.id = voice.person_id
-    WHERE turn.room_id = s.room_id AND turn.identity = s.identity AND turn.start_ms < s.end_ms AND turn.end_ms > s.start_ms
+    WHERE turn.room_id = s.room_id AND turn.identity = s.identity
+      AND turn.start_ms BETWEEN s.start_ms - 60000 AND s.end_ms - 1 AND turn.end_ms > s.start_ms
 ) t ON true;

@@ -15,6 +15,7 @@ use crate::engines::Engines;
 use crate::metrics::Metrics;
 use crate::session::io::Ending;
 use crate::session::{actor, start};
+use crate::speakers::Speakers;
 use crate::worker::dispatch::Dispatch;
 use crate::worker::link::{Sessions, Stop};
 use crate::worker::load::Measured;
@@ -35,6 +36,8 @@ pub struct Parts {
     pub listening: ListenerOptions,
     /// What tells voice from other sounds.
     pub voice: VoiceModel,
+    /// What tells voices at one microphone apart; without it nobody does.
+    pub speakers: Option<Speakers>,
     /// The embedding model of the process.
     pub embedder: Embedder,
     /// What writes answers.

@@ -8,5 +8,6 @@ pub mod health;
 pub mod host;
 pub mod metrics;
 pub mod session;
+pub mod speakers;
 pub mod transcriber;
 pub mod worker;

@@ -12,12 +12,13 @@ use agent::health::{self, Health};
 use agent::host::{Host, Parts};
 use agent::metrics::Metrics;
 use agent::session::room;
+use agent::speakers::Speakers;
 use agent::worker::link::{self, Server};
 use agent::worker::protocol::Worker;
 use anyhow::{Context as _, Result};
 use clap::Parser as _;
 use knowledge::{Answerer, ChatEndpoint, Embedder};
-use speech::{ListenerOptions, VoiceModel, WhisperOptions, WhisperPool};
+use speech::{ListenerOptions, SpeakerModel, VoiceModel, WhisperOptions, WhisperPool};
 use store::Store;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
@@ -61,7 +62,17 @@ async fn main() -> Result<()> {
     // The health server answers "not ready" while the models load.
     let models = config.clone();
     room::send_at_once();
-    let (recogniser, voice, embedder) = tokio::task::spawn_blocking(move || load(&models)).await??;
+    let Models {
+        recogniser,
+        voice,
+        speakers,
+        embedder,
+    } = tokio::task::spawn_blocking(move || load(&models)).await??;
+    if speakers.is_none() {
+        tracing::info!(
+            "RAPPORTEUR_SPEAKER_MODEL is not set: people who share a microphone are not told apart"
+        );
+    }
     let answerer = answerer(&embedder, config.chat.clone())?;
     let engines = Engines::new(
         Arc::new(recogniser),
@@ -78,6 +89,7 @@ async fn main() -> Result<()> {
         engines,
         listening: ListenerOptions::default(),
         voice,
+        speakers: speakers.map(Speakers::new),
         embedder,
         answerer,
         metrics: metrics.clone(),
@@ -122,8 +134,15 @@ async fn main() -> Result<()> {
     Ok(())
 }
 
+struct Models {
+    recogniser: WhisperPool,
+    voice: VoiceModel,
+    speakers: Option<SpeakerModel>,
+    embedder: Embedder,
+}
+
 /// Loads the models: seconds of reading and computing, away from the async threads.
-fn load(config: &Config) -> Result<(WhisperPool, VoiceModel, Embedder)> {
+fn load(config: &Config) -> Result<Models> {
     let recogniser = WhisperPool::load(
         &config.whisper_model,
         WhisperOptions {
@@ -137,13 +156,24 @@ fn load(config: &Config) -> Result<(WhisperPool, VoiceModel, Embedder)> {
         )
     })?;
     let voice = VoiceModel::load(&config.voice_model).context("RAPPORTEUR_VOICE_MODEL")?;
+    let speakers = config
+        .speaker_model
+        .as_deref()
+        .map(SpeakerModel::load)
+        .transpose();
+    let speakers = speakers.context("RAPPORTEUR_SPEAKER_MODEL")?;
     let embedder = Embedder::load(&config.embedding_model).with_context(|| {
         format!(
             "RAPPORTEUR_EMBEDDING_MODEL: loading {}",
             config.embedding_model.display()
         )
     })?;
-    Ok((recogniser, voice, embedder))
+    Ok(Models {
+        recogniser,
+        voice,
+        speakers,
+        embedder,
+    })
 }
 
 fn answerer(embedder: &Embedder, chat: Option<Chat>) -> Result<Answerer> {

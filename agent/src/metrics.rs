@@ -7,6 +7,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use crate::session::coverage::Cover;
 use crate::session::outbox::Pressure;
+use crate::session::voices::NotHeard;
 
 /// Upper bounds of the delay histograms, milliseconds.
 const DELAY_BUCKETS_MS: [u64; 10] = [50, 100, 250, 500, 1_000, 1_500, 2_500, 5_000, 10_000, 30_000];
@@ -83,6 +84,8 @@ pub struct Metrics {
     pub recognisers_back: AtomicU64,
     /// Milliseconds of detected speech by what became of them.
     covered: Mutex<BTreeMap<(&'static str, &'static str), u64>>,
+    /// Milliseconds of speech that were heard for voices, or why not.
+    voices: Mutex<BTreeMap<Option<NotHeard>, u64>>,
     /// Sessions that leave out partials, and sessions that leave out audio.
     under_load: [AtomicI64; 2],
     /// Messages that a room did not take.
@@ -115,6 +118,11 @@ impl Metrics {
         *self.lock_covered().entry(labels).or_default() += ms;
     }
 
+    /// Counts speech that was heard for voices, or why it was not.
+    pub fn voices_heard(&self, outcome: Option<NotHeard>, ms: u64) {
+        *self.lock_voices().entry(outcome).or_default() += ms;
+    }
+
     /// A session's load has changed.
     pub fn pressure(&self, before: Pressure, now: Pressure) {
         for (gauge, step) in self
@@ -129,6 +137,23 @@ impl Metrics {
 
     fn lock_covered(&self) -> MutexGuard<'_, BTreeMap<(&'static str, &'static str), u64>> {
         self.covered.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn lock_voices(&self) -> MutexGuard<'_, BTreeMap<Option<NotHeard>, u64>> {
+        self.voices.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn render_voices(&self, text: &mut String) {
+        let name = "rapporteur_agent_voices_seconds_total";
+        let _ = writeln!(
+            text,
+            "# HELP {name} Speech that was heard for the voices in it, or why it was not.\n# TYPE {name} counter"
+        );
+        for (outcome, ms) in self.lock_voices().iter() {
+            let seconds = *ms as f64 / 1000.0;
+            let (state, reason) = outcome.map_or(("heard", ""), |why| ("skipped", why.as_str()));
+            let _ = writeln!(text, "{name}{{state=\"{state}\",reason=\"{reason}\"}} {seconds}");
+        }
     }
 
     fn render_coverage(&self, text: &mut String) {
@@ -247,6 +272,7 @@ impl Metrics {
             );
         }
         self.render_coverage(&mut text);
+        self.render_voices(&mut text);
         self.joined.write(
             "rapporteur_agent_join_seconds",
             "From assignment to hearing.",
@@ -277,12 +303,16 @@ mod tests {
         metrics.covered(Cover::Transcribed, 1_500);
         metrics.covered(Cover::Gap(GapReason::NoAgent), 250);
         metrics.covered(Cover::Gap(GapReason::NoAgent), 250);
+        metrics.voices_heard(None, 3_000);
+        metrics.voices_heard(Some(NotHeard::QueueFull), 2_500);
         metrics.pressure(Pressure::None, Pressure::NoPartials);
         metrics.pressure(Pressure::NoPartials, Pressure::NoAudio);
         let text = metrics.render();
         for line in [
             "rapporteur_agent_speech_seconds_total{state=\"transcribed\",reason=\"\"} 1.5\n",
             "rapporteur_agent_speech_seconds_total{state=\"gap\",reason=\"no_agent\"} 0.5\n",
+            "rapporteur_agent_voices_seconds_total{state=\"heard\",reason=\"\"} 3\n",
+            "rapporteur_agent_voices_seconds_total{state=\"skipped\",reason=\"queue_full\"} 2.5\n",
             "rapporteur_agent_sessions_under_load{left_out=\"partials\"} 0\n",
             "rapporteur_agent_sessions_under_load{left_out=\"audio\"} 1\n",
         ] {

@@ -84,9 +84,12 @@ function listen() {
   source.addEventListener("segments", (event) => {
     for (const segment of JSON.parse(event.data)) transcript.settle(segment, fresh);
   });
-  source.addEventListener("corrections", (event) => {
-    for (const segment of JSON.parse(event.data)) transcript.correct(segment);
-  });
+  // Others have said a caption than it said before, or it says something else.
+  for (const name of ["corrections", "voices"]) {
+    source.addEventListener(name, (event) => {
+      for (const segment of JSON.parse(event.data)) transcript.correct(segment);
+    });
+  }
   source.addEventListener("partial", (event) => {
     fresh = true;
     transcript.change(JSON.parse(event.data));

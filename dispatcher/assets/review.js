@@ -1,5 +1,7 @@
 // Corrections on the captions page, for those whose link allows them. A caption is chosen with the pointer or with the
-// arrow keys, becomes a field, and goes to the server; everybody's page, this one too, is told by the stream.
+// arrow keys, becomes a field, and goes to the server, and so do the names of its voices; everybody's page, this one too, is told by the stream.
+
+import { nameVoices } from "./voices.js";
 
 const TEXT_MAX = 4_000;
 
@@ -10,7 +12,7 @@ function button(name, className, text) {
 
 export function review(transcript) {
   const { log } = transcript;
-  const url = log.dataset.corrections;
+  const { corrections: url, voices } = log.dataset;
   const status = document.getElementById("reviewing");
   const tell = (words) => { status.textContent = words; };
   // One caption is in the tab order, and the arrow keys go on from it.
@@ -56,6 +58,8 @@ export function review(transcript) {
     open?.close();
     choose(words, false);
     const { segment } = transcript.settled.get(words.dataset.segment);
+    const box = document.createElement("div");
+    box.className = "reviewing";
     const form = document.createElement("form");
     form.className = "correction";
     const field = Object.assign(document.createElement("textarea"), { value: segment.text, maxLength: TEXT_MAX, rows: 1, spellcheck: true });
@@ -74,7 +78,7 @@ export function review(transcript) {
     }
     form.append(field, buttons);
     const close = () => {
-      form.remove();
+      box.remove();
       words.hidden = false;
       open = undefined;
     };
@@ -107,13 +111,18 @@ export function review(transcript) {
     });
     cancel.addEventListener("click", leave);
     field.addEventListener("keydown", (event) => {
-      if (event.key === "Escape") leave();
-      else if (event.key === "Enter" && !event.shiftKey && !event.isComposing) form.requestSubmit();
-      else return;
+      if (event.key !== "Enter" || event.shiftKey || event.isComposing) return;
+      form.requestSubmit();
       event.preventDefault();
     });
+    box.addEventListener("keydown", (event) => {
+      if (event.key !== "Escape") return;
+      leave();
+      event.preventDefault();
+    });
+    box.append(form, ...nameVoices(segment, voices, tell, leave));
     words.hidden = true;
-    words.after(form);
+    words.after(box);
     field.focus();
     field.setSelectionRange(field.value.length, field.value.length);
     tell("Enter saves, Escape leaves it as it is. An empty caption says that nothing was said.");

@@ -84,12 +84,13 @@ export class Transcript {
     words.dataset.at = String(segment.start_ms);
     words.dataset.segment = segment.id;
     this.settled.set(segment.id, { segment, words });
-    read(words, segment);
+    this.#read(words, segment);
     if (segment.late) {
       const late = this.#turn(segment.identity, segment.name, segment.start_ms);
       late.classList.add("late");
       late.querySelector(".who").append(element("span", "mark", "added later"));
       late.lastElementChild.append(words, " ");
+      nameParts(late);
       this.#place(late, segment.start_ms);
       return;
     }
@@ -101,17 +102,39 @@ export class Transcript {
     turn.dataset.at = String(segment.start_ms);
     // A real space: the words are also copied and read aloud.
     turn.lastElementChild.append(words, " ");
+    nameParts(turn);
     this.#joinPartials();
     this.follow();
   }
 
-  // A settled caption that reads differently now.
+  // A settled caption that reads differently now, or whose parts others have said.
   correct(segment) {
     const known = this.settled.get(segment.id);
-    if (!known || known.segment.revision >= segment.revision) return;
+    if (!known || known.segment.revision > segment.revision) return;
+    // What is the same is not written again: somebody may be marking it.
+    if (JSON.stringify(known.segment) === JSON.stringify(segment)) return;
     known.segment = segment;
-    read(known.words, segment);
+    this.#read(known.words, segment);
+    nameParts(known.words.closest(".turn"));
     this.follow();
+  }
+
+  // Shows what a settled caption says now, part by part where several share the microphone, and whose correction it is.
+  #read(words, { identity, name, text, voices, corrected_by, recognised_text }) {
+    const parts = voices ?? [{ label: null, speaker: name, text, overlapped: false }];
+    const spans = parts.map(({ label, speaker, text: said, overlapped }) => {
+      const part = element("span", overlapped ? "part over" : "part", said);
+      part.dataset.voice = label === null ? "" : `${identity}:${label}`;
+      part.dataset.speaker = speaker;
+      if (label !== null) part.classList.add(`voice-${this.#voice(part.dataset.voice)}`);
+      if (overlapped) part.title = "Somebody else speaks at the same time";
+      return part;
+    });
+    words.replaceChildren(...spans.flatMap((span, index) => (index > 0 ? [" ", span] : [span])));
+    words.classList.toggle("corrected", corrected_by !== undefined);
+    words.classList.toggle("nothing", text === "");
+    if (corrected_by === undefined) words.removeAttribute("title");
+    else words.title = `Corrected by ${corrected_by}. Heard: “${recognised_text}”`;
   }
 
   #continues(turn, caption) {
@@ -221,19 +244,22 @@ export class Transcript {
       rest.querySelector("time").textContent = clock(Number(later[0].dataset.at));
       before.dataset.at = before.querySelector(".words").lastElementChild.dataset.at;
       card.after(rest);
+      nameParts(before);
+      nameParts(rest);
     }
     this.#joinPartials();
     this.follow();
   }
 }
 
-// Shows what a settled caption says now, and whose word that is.
-function read(words, { text, corrected_by, recognised_text }) {
-  words.textContent = text;
-  words.classList.toggle("corrected", corrected_by !== undefined);
-  words.classList.toggle("nothing", text === "");
-  if (corrected_by === undefined) words.removeAttribute("title");
-  else words.title = `Corrected by ${corrected_by}. Heard: “${recognised_text}”`;
+// In a paragraph of one participant, a name stands before the words of another voice at the microphone than before.
+function nameParts(turn) {
+  let before = "";
+  for (const part of turn.querySelectorAll(".words .part")) {
+    part.querySelector(".name")?.remove();
+    if (part.dataset.voice !== before) part.prepend(element("b", "name", `${part.dataset.speaker}: `));
+    before = part.dataset.voice;
+  }
 }
 
 // Why something is missing, for people.

@@ -16,6 +16,7 @@ pub mod livekit;
 pub mod metrics;
 pub mod pages;
 pub mod reconciler;
+pub mod voices;
 pub mod wake;
 pub mod webhooks;
 

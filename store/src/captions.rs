@@ -68,6 +68,17 @@ pub enum CaptionNotice {
         /// Its id.
         answer: Uuid,
     },
+    /// Whose words some are of those who share a microphone reads differently.
+    Voices {
+        /// The room.
+        room: Uuid,
+        /// Whose microphone.
+        identity: String,
+        /// Its segments from here on the meeting clock ...
+        from_ms: i64,
+        /// ... to here.
+        to_ms: i64,
+    },
     /// What is shown beside the captions changed: gaps, or what is left out under load.
     Record {
         /// The room.
@@ -86,7 +97,7 @@ fn tail(text: &str, limit_bytes: usize) -> &str {
     &text[start..]
 }
 
-async fn notify(connection: &mut PgConnection, notice: &CaptionNotice) -> Result<()> {
+pub(crate) async fn notify(connection: &mut PgConnection, notice: &CaptionNotice) -> Result<()> {
     let payload = serde_json::to_string(notice).map_err(|error| sqlx::Error::Encode(error.into()))?;
     sqlx::query("SELECT pg_notify($1, $2)")
         .bind(CHANNEL)

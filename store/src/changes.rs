@@ -1,5 +1,5 @@
-//! What the agent in a room has to know at once though others write it: consent and corrections. Postgres notifications on
-//! one channel, which only point at rows.
+//! What the agent in a room has to know at once though others write it: consent, corrections, and whose voice is
+//! whose. Postgres notifications on one channel, which only point at rows.
 
 use serde::{Deserialize, Serialize};
 use sqlx::PgConnection;
@@ -26,6 +26,16 @@ pub enum RoomChange {
         /// The segment.
         segment: Uuid,
     },
+    /// A voice got a name, or lost it.
+    Voices {
+        /// The room.
+        room: Uuid,
+    },
+    /// The voices that an organisation keeps beyond a meeting changed.
+    People {
+        /// Whose they are.
+        organisation: Uuid,
+    },
     /// Changes may have been missed, in any room.
     Resynchronise,
 }
@@ -34,8 +44,8 @@ impl RoomChange {
     /// Whether it may concern this room.
     pub fn concerns(&self, mine: Uuid) -> bool {
         match self {
-            Self::Consents { room } | Self::Corrected { room, .. } => *room == mine,
-            Self::Resynchronise => true,
+            Self::Consents { room } | Self::Corrected { room, .. } | Self::Voices { room } => *room == mine,
+            Self::People { .. } | Self::Resynchronise => true,
         }
     }
 }

@@ -131,9 +131,7 @@ impl Store {
     /// There is no such segment there, or the database is away.
     pub async fn segment(&self, organisation: Uuid, room: Uuid, segment: Uuid) -> Result<Segment> {
         sqlx::query_as(
-            "SELECT id, sequence, epoch, identity, speaker_name, track_id, start_ms, end_ms, text, words, engine,
-                    revision, corrected_by, recognised_text, late
-             FROM transcript WHERE organisation_id = $1 AND room_id = $2 AND id = $3",
+            "SELECT transcript.* FROM transcript WHERE organisation_id = $1 AND room_id = $2 AND id = $3",
         )
         .bind(organisation)
         .bind(room)
@@ -157,9 +155,7 @@ impl Store {
         limit: i64,
     ) -> Result<Vec<Segment>> {
         Ok(sqlx::query_as(
-            "SELECT id, sequence, epoch, identity, speaker_name, track_id, start_ms, end_ms, text, words, engine,
-                    revision, corrected_by, recognised_text, late
-             FROM transcript
+            "SELECT transcript.* FROM transcript
              WHERE organisation_id = $1 AND room_id = $2 AND sequence <= $3 AND revision > $4
                AND id IN (SELECT segment_id FROM corrections WHERE room_id = $2 AND id > $4)
              ORDER BY revision LIMIT $5",

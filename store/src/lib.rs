@@ -13,11 +13,13 @@ pub mod coverage;
 pub mod documents;
 pub mod error;
 pub mod events;
+mod heard_voices;
 pub mod leases;
 mod notices;
 pub mod organisations;
 pub mod participants;
 pub mod passages;
+pub mod people;
 pub mod prices;
 pub mod rooms;
 pub mod schedule;
@@ -25,6 +27,7 @@ pub mod segments;
 pub mod transcript;
 pub mod usage;
 pub mod vocabulary;
+pub mod voices;
 
 use std::str::FromStr as _;
 use std::time::Duration;
@@ -48,12 +51,16 @@ pub use leases::{AgentSession, Lease, Pressure, SessionStatus};
 pub use organisations::{NewOrganisation, Organisation};
 pub use participants::{NewParticipant, Participant, ParticipantKind};
 pub use passages::{EMBEDDING_DIMENSIONS, FoundPassage};
+pub use people::{PEOPLE_MAX, Person};
 pub use prices::Price;
 pub use rooms::{NewRoom, Room, RoomForAgent, RoomStatus};
 pub use schedule::{DueRoom, ScheduleFeed, Topic};
 pub use segments::{NewSegment, Segment, Word};
 pub use usage::{NewUsage, Usage};
 pub use vocabulary::{VOCABULARY_MAX, Vocabulary};
+pub use voices::{
+    HeardVoice, KnownVoice, SOUND_DIMENSIONS, Turn, VoiceMerge, VoiceNews, VoicePolicy, VoiceTurn,
+};
 
 /// How long a caller waits for a free connection.
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(5);

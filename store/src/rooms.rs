@@ -3,7 +3,9 @@
 use chrono::{DateTime, Utc};
 use uuid::Uuid;
 
-use crate::{ConsentPolicy, Consents, Organisation, Result, Store, StoreError, storable};
+use crate::{
+    ConsentPolicy, Consents, Organisation, Result, Store, StoreError, VoicePolicy, storable, voices,
+};
 
 /// Where a meeting stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, sqlx::Type)]
@@ -62,6 +64,8 @@ pub struct Room {
     pub clock_origin: Option<DateTime<Utc>>,
     /// Who may be recognised.
     pub consent: ConsentPolicy,
+    /// Whether people who share a microphone are told apart.
+    pub voices: VoicePolicy,
     /// When it was made.
     pub created_at: DateTime<Utc>,
 }
@@ -83,6 +87,8 @@ pub struct NewRoom {
     pub recognisers: Option<Vec<String>>,
     /// Who may be recognised.
     pub consent: ConsentPolicy,
+    /// Whether people who share a microphone are told apart.
+    pub voices: VoicePolicy,
 }
 
 /// All that an agent needs to begin a session.
@@ -116,8 +122,8 @@ impl Store {
         let mut transaction = self.pool.begin().await?;
         let room: Room = sqlx::query_as(
             "INSERT INTO rooms (id, organisation_id, title, livekit_room, instructions, capacity, starts_at, ends_at, recognisers,
-                consent, status)
-             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, 'scheduled') RETURNING *",
+                consent, voices, status)
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, 'scheduled') RETURNING *",
         )
         .bind(id)
         .bind(organisation)
@@ -129,6 +135,7 @@ impl Store {
         .bind(new.ends_at)
         .bind(&new.recognisers)
         .bind(new.consent)
+        .bind(new.voices)
         .fetch_one(&mut *transaction)
         .await?;
         crate::events::insert(
@@ -171,7 +178,7 @@ impl Store {
         .await?)
     }
 
-    /// Calls a room off. Cancelling twice is the same as once.
+    /// Calls a room off; what its voices sound like is forgotten. Cancelling twice is the same as once.
     ///
     /// # Errors
     /// It does not exist there, is over already, or the database is away.
@@ -197,6 +204,7 @@ impl Store {
         .fetch_one(&mut *transaction)
         .await?;
         if before != RoomStatus::Cancelled {
+            voices::forget_sounds(&mut transaction, organisation, id).await?;
             crate::events::insert(
                 &mut transaction,
                 organisation,
@@ -250,7 +258,8 @@ impl Store {
         )
     }
 
-    /// Marks a room as over. Ending twice is the same as once; a cancelled room stays cancelled.
+    /// Marks a room as over; what its voices sound like is forgotten. Ending twice is the same as once; a cancelled room
+    /// stays cancelled.
     ///
     /// # Errors
     /// The database is away.
@@ -265,6 +274,7 @@ impl Store {
         .execute(&mut *transaction)
         .await?;
         if ended.rows_affected() == 1 {
+            voices::forget_sounds(&mut transaction, organisation, id).await?;
             crate::events::insert(
                 &mut transaction,
                 organisation,

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use sqlx::types::Json;
 use uuid::Uuid;
 
-use crate::{Result, Store, StoreError, coverage, lock_room, storable};
+use crate::{Result, Store, StoreError, Turn, coverage, lock_room, storable};
 
 /// One recognised word.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -52,6 +52,8 @@ pub struct Segment {
     pub recognised_text: Option<String>,
     /// Whether its stretch had been a gap before.
     pub late: bool,
+    /// Who of several people at the microphone speaks when, in order; none where nobody is told apart.
+    pub turns: Option<Json<Vec<Turn>>>,
 }
 
 /// A final segment on its way into the record.
@@ -176,9 +178,7 @@ impl Store {
         limit: i64,
     ) -> Result<Vec<Segment>> {
         Ok(sqlx::query_as(
-            "SELECT id, sequence, epoch, identity, speaker_name, track_id, start_ms, end_ms, text, words, engine,
-                    revision, corrected_by, recognised_text, late
-             FROM transcript WHERE organisation_id = $1 AND room_id = $2 AND sequence > $3 ORDER BY sequence LIMIT $4",
+            "SELECT transcript.* FROM transcript WHERE organisation_id = $1 AND room_id = $2 AND sequence > $3 ORDER BY sequence LIMIT $4",
         )
         .bind(organisation)
         .bind(room)

@@ -35,9 +35,7 @@ impl Store {
         sequences: &[i64],
     ) -> Result<Vec<Segment>> {
         Ok(sqlx::query_as(
-            "SELECT id, sequence, epoch, identity, speaker_name, track_id, start_ms, end_ms, text, words, engine,
-                    revision, corrected_by, recognised_text, late
-             FROM unnest($3::bigint[]) WITH ORDINALITY AS asked (sequence, place) JOIN transcript USING (sequence)
+            "SELECT transcript.* FROM unnest($3::bigint[]) WITH ORDINALITY AS asked (sequence, place) JOIN transcript USING (sequence)
              WHERE organisation_id = $1 AND room_id = $2 ORDER BY place",
         )
         .bind(organisation)

@@ -31,6 +31,7 @@ pub struct Meeting {
     /// Its id.
     pub room: String,
     recordings: PathBuf,
+    conversation: PathBuf,
     logs: LogsOfAFailure,
     run: RunFolder,
     // One meeting at a time, in this process and beside it: recognition takes all that a small machine has.
@@ -60,6 +61,7 @@ impl Meeting {
             organisation,
             room,
             recordings: parts.recordings,
+            conversation: parts.conversation,
             logs,
             run,
             _turn: turn,
@@ -84,13 +86,14 @@ impl Meeting {
         Ok(transcriber)
     }
 
-    /// Goes on in another room, which is due now and has recognisers of its own.
+    /// Goes on in another room, which is due now and has a setting of its own, for instance `recognisers`.
     ///
     /// # Errors
     /// It is refused, or the agent does not come.
-    pub async fn move_to_room_with(&mut self, recognisers: &[&str]) -> Result<()> {
+    pub async fn move_to_room_with(&mut self, setting: &str, value: Value) -> Result<()> {
         let starts_at = chrono::Utc::now().to_rfc3339_opts(chrono::SecondsFormat::Millis, true);
-        let body = json!({"title": "Another room", "starts_at": starts_at, "recognisers": recognisers});
+        let mut body = json!({"title": "Another room", "starts_at": starts_at});
+        body[setting] = value;
         let path = format!("/v1/organisations/{}/rooms", self.organisation);
         self.room = id(&self.api.post(&path, &body).await?)?;
         self.wait_for_agent(1).await
@@ -234,9 +237,15 @@ impl Meeting {
     /// # Errors
     /// It cannot be read.
     pub fn speech(&self, name: &str, from: Duration, to: Duration) -> Result<Vec<i16>> {
-        let samples = speech_file::read(&self.recordings.join(name))?;
-        let at = |time: Duration| (time.as_secs_f64() * f64::from(speech_file::SAMPLE_RATE_HZ)) as usize;
-        Ok(samples[at(from).min(samples.len())..at(to).min(samples.len())].to_vec())
+        stretch(&self.recordings.join(name), from, to)
+    }
+
+    /// A stretch of the recording of two women on the telephone, 16 kHz mono.
+    ///
+    /// # Errors
+    /// It cannot be read.
+    pub fn conversation(&self, from: Duration, to: Duration) -> Result<Vec<i16>> {
+        stretch(&self.conversation.join("sample.wav"), from, to)
     }
 
     /// Where the recordings are.
@@ -287,6 +296,12 @@ impl Drop for LogsOfAFailure {
             }
         }
     }
+}
+
+fn stretch(file: &Path, from: Duration, to: Duration) -> Result<Vec<i16>> {
+    let samples = speech_file::read(file)?;
+    let at = |time: Duration| (time.as_secs_f64() * f64::from(speech_file::SAMPLE_RATE_HZ)) as usize;
+    Ok(samples[at(from).min(samples.len())..at(to).min(samples.len())].to_vec())
 }
 
 /// A simulated participant in a meeting.

@@ -46,6 +46,9 @@ pub struct Options {
     /// The voice detector's weights: Silero's 16 kHz model, a safetensors file.
     #[arg(long, env = "RAPPORTEUR_VOICE_MODEL", default_value = "")]
     pub voice_model: String,
+    /// The speaker networks, a safetensors file; without one, people who share a microphone are not told apart.
+    #[arg(long, env = "RAPPORTEUR_SPEAKER_MODEL", default_value = "")]
+    pub speaker_model: String,
     /// The sentence embedding model: a folder with model.safetensors, tokenizer.json and config.json.
     #[arg(long, env = "RAPPORTEUR_EMBEDDING_MODEL", default_value = "")]
     pub embedding_model: String,
@@ -88,6 +91,8 @@ pub struct Config {
     pub whisper_model: PathBuf,
     /// See [`Options::voice_model`].
     pub voice_model: PathBuf,
+    /// See [`Options::speaker_model`].
+    pub speaker_model: Option<PathBuf>,
     /// See [`Options::embedding_model`].
     pub embedding_model: PathBuf,
     /// See [`Options::slots`].
@@ -136,6 +141,7 @@ impl Options {
     pub fn check(self) -> Result<Config, BadSettings> {
         let whisper_model = PathBuf::from(self.whisper_model);
         let voice_model = PathBuf::from(self.voice_model);
+        let speaker_model = (!self.speaker_model.is_empty()).then(|| PathBuf::from(self.speaker_model));
         let embedding_model = PathBuf::from(self.embedding_model);
         let mut bad = Vec::new();
         let mut must = |holds: bool, name: &'static str, limit: &str| {
@@ -170,6 +176,11 @@ impl Options {
             voice_model.is_file(),
             "RAPPORTEUR_VOICE_MODEL",
             "a safetensors file that exists",
+        );
+        must(
+            speaker_model.as_ref().is_none_or(|path| path.is_file()),
+            "RAPPORTEUR_SPEAKER_MODEL",
+            "unset or a safetensors file that exists",
         );
         must(
             is_embedding_folder(&embedding_model),
@@ -234,6 +245,7 @@ impl Options {
                 health_listen,
                 whisper_model,
                 voice_model,
+                speaker_model,
                 embedding_model,
                 slots: self.slots,
                 recognisers,
@@ -271,6 +283,7 @@ mod tests {
             "--health-listen=nowhere",
             "--whisper-model=/nonexistent",
             "--voice-model=/nonexistent",
+            "--speaker-model=/nonexistent",
             "--embedding-model=/nonexistent",
             "--slots=0",
             "--recognisers=65",
@@ -290,6 +303,7 @@ mod tests {
             "RAPPORTEUR_DATABASE_CONNECTIONS must be between 2 and 200",
             "RAPPORTEUR_WHISPER_MODEL must be a ggml file that exists",
             "RAPPORTEUR_VOICE_MODEL must be a safetensors file",
+            "RAPPORTEUR_SPEAKER_MODEL must be unset or a safetensors file that exists",
             "RAPPORTEUR_EMBEDDING_MODEL must be a folder with",
             "RAPPORTEUR_AGENT_SLOTS must be between 1 and 500",
             "RAPPORTEUR_RECOGNISERS must be 0 or between 1 and 64",

@@ -15,6 +15,7 @@ use tokio::time::Instant;
 use super::answering::Brief;
 use super::calls::{Caller, Done};
 use super::core::Session;
+use super::diarisers::Diarisers;
 use super::ear::ListenerEar;
 use super::io::{Ending, Input, Output};
 use super::outbox::Pressure;
@@ -22,9 +23,11 @@ use super::outgoing::{Outgoing, ToRoom};
 use super::room::{AskReply, FromRoom, FromTrack, RPC_PAYLOAD_MAX_BYTES, RoomEvents};
 use super::start::Started;
 use super::types::{AgentState, EndReason};
+use super::voices::{VoiceSound, Voices, VoicesHeard};
 use super::{recognising, reply};
 use crate::host::Parts;
 use crate::metrics::Metrics;
+use crate::speakers::Heard;
 use crate::worker::link::Stop;
 use crate::worker::protocol::StopReason;
 
@@ -40,18 +43,26 @@ pub async fn run(parts: Arc<Parts>, started: Started, stop: Stop) -> Ending {
         dispatch,
         room,
         known,
+        voices,
         meeting_ms,
         unheard,
         link,
         events,
     } = started;
+    let speakers = parts.speakers.clone();
+    let given = voices.voices.iter().filter_map(|voice| {
+        let label = speech::VoiceLabel::try_from(voice.label).ok()?;
+        Some((voice.identity.as_str(), label, voice.sound.is_some()))
+    });
     let mut actor = Actor {
         session: Session::new(
             &room.organisation.assistant_name,
             rand::random(),
             meeting_ms,
             unheard,
+            Voices::new(room.room.voices, speakers.is_some(), given),
         ),
+        diarisers: Diarisers::new(speakers, voices),
         caller: Caller {
             parts,
             recogniser,
@@ -71,6 +82,8 @@ pub async fn run(parts: Arc<Parts>, started: Started, stop: Stop) -> Ending {
         setting_state: false,
         consents_changed: false,
         reading_consents: false,
+        voices_changed: false,
+        reading_voices: false,
         replies: HashMap::new(),
         next_reply: 0,
         release: None,
@@ -88,6 +101,7 @@ pub async fn run(parts: Arc<Parts>, started: Started, stop: Stop) -> Ending {
 
 struct Actor {
     session: Session<ListenerEar>,
+    diarisers: Diarisers,
     caller: Caller,
     calls: FuturesUnordered<BoxFuture<'static, Done>>,
     room_is_there: bool,
@@ -103,6 +117,9 @@ struct Actor {
     /// Somebody may have changed their mind about being recognised.
     consents_changed: bool,
     reading_consents: bool,
+    /// Voices may have other names, or the organisation other people.
+    voices_changed: bool,
+    reading_voices: bool,
     replies: HashMap<u64, oneshot::Sender<AskReply>>,
     next_reply: u64,
     /// The lease is to be given back once the room has taken what is on its way, or by then.
@@ -121,6 +138,7 @@ impl Actor {
         let mut changes = self.caller.parts.changes.subscribe();
         // They may have changed since the room was read.
         self.consents_changed = true;
+        self.voices_changed = true;
         loop {
             let wake = self.wake();
             let input = tokio::select! {
@@ -167,8 +185,13 @@ impl Actor {
                 self.call(Caller::learn);
                 self.call(move |caller| caller.read_corrected(segment));
             }
+            RoomChange::Voices { .. } => self.voices_changed = true,
+            RoomChange::People { organisation } => {
+                self.voices_changed |= organisation == self.caller.organisation;
+            }
             RoomChange::Resynchronise => {
                 self.consents_changed = true;
+                self.voices_changed = true;
                 self.call(Caller::learn);
             }
         }
@@ -259,6 +282,17 @@ impl Actor {
             Done::NotRead => {}
             Done::Corrected(caption) => self.say(ToRoom::Caption(caption)),
             Done::Left => {}
+            Done::VoicesHeard { identity, heard } => {
+                let heard = heard.map(|heard| self.voices_heard(&identity, heard));
+                return Some(Input::VoicesHeard { identity, heard });
+            }
+            Done::VoicesKnown(known) => {
+                self.reading_voices = false;
+                match known {
+                    Some(known) => self.diarisers.learn(known),
+                    None => self.voices_changed = true,
+                }
+            }
             Done::Consents(read) => {
                 self.reading_consents = false;
                 match read {
@@ -279,6 +313,10 @@ impl Actor {
         let metrics = self.caller.parts.metrics.clone();
         match output {
             Output::Recognise(request) => self.call(|caller| caller.recognise(request)),
+            Output::HearVoices(request) => {
+                let diariser = self.diarisers.lend(&request.identity);
+                self.call(|caller| caller.hear_voices(diariser, request));
+            }
             Output::Partial(caption) => {
                 Metrics::count(&metrics.partials);
                 self.live.push(ToRoom::Caption(caption.clone()));
@@ -324,6 +362,28 @@ impl Actor {
         None
     }
 
+    /// The diariser of a participant is back.
+    fn voices_heard(&mut self, identity: &str, heard: Heard) -> VoicesHeard {
+        let voices = heard.diariser.voices();
+        let sound = |label| {
+            let (sound, heard_ms) = voices.sound_of(label)?;
+            Some(VoiceSound {
+                label,
+                sound: sound.to_vec(),
+                heard_ms,
+            })
+        };
+        let sounds = voices.labels().filter_map(sound).collect();
+        self.diarisers.give_back(identity, heard.diariser);
+        VoicesHeard {
+            turns: heard.turns.turns,
+            recognised: self.diarisers.recognised(identity, &heard.events),
+            events: heard.events,
+            sounds,
+            compute_ms: heard.compute_ms,
+        }
+    }
+
     fn call<F: Future<Output = Done> + Send + 'static>(&self, call: impl FnOnce(Caller) -> F) {
         self.calls.push(Box::pin(call(self.caller.clone())));
     }
@@ -340,6 +400,11 @@ impl Actor {
             self.consents_changed = false;
             self.reading_consents = true;
             self.call(Caller::read_consents);
+        }
+        if self.voices_changed && !self.reading_voices && self.caller.parts.speakers.is_some() {
+            self.voices_changed = false;
+            self.reading_voices = true;
+            self.call(Caller::read_voices);
         }
         if !self.sending
             && let Some(message) = self.outgoing.pop()
@@ -372,6 +437,9 @@ impl Actor {
     fn count(&mut self) {
         for (cover, ms) in self.session.coverage.take_settled() {
             self.caller.parts.metrics.covered(cover, ms);
+        }
+        for (outcome, ms) in self.session.voices.take_counted() {
+            self.caller.parts.metrics.voices_heard(outcome, ms);
         }
         let pressure = self.session.pressure();
         if pressure != self.pressure_counted {

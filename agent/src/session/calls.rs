@@ -4,10 +4,11 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use speech::Recogniser;
+use speech::{Diariser, Recogniser};
 use store::StoreError;
 use uuid::Uuid;
 
+use super::diarisers::KnownVoices;
 use super::ear::{self, ListenerEar};
 use super::hearing::{Recognise, RecogniseError};
 use super::io::{Input, StoreFailure};
@@ -16,15 +17,17 @@ use super::outbox::Write;
 use super::outgoing::ToRoom;
 use super::room::RoomLink;
 use super::types::{AgentState, Caption, EndReason, Line, Question};
+use super::voices::HearVoices;
 use super::{answering, rows};
 use crate::host::{Parts, with_causes};
 use crate::metrics::Metrics;
+use crate::speakers::Heard;
 
 /// A final that the room does not take is offered so often, with this wait between.
 const SEND_ATTEMPTS: u32 = 4;
 const SEND_RETRY: Duration = Duration::from_millis(500);
-/// A database that does not say who may be recognised is asked again after so long.
-const CONSENT_RETRY: Duration = Duration::from_millis(500);
+/// A database that does not say who may be recognised, or whose voices are known, is asked again after so long.
+const READ_RETRY: Duration = Duration::from_millis(500);
 
 /// What a call comes back with.
 pub(super) enum Done {
@@ -44,6 +47,10 @@ pub(super) enum Done {
     Left,
     /// Who may be recognised; nothing when the database did not say.
     Consents(Option<store::Consents>),
+    /// An utterance's voices; nothing when the networks broke off.
+    VoicesHeard { identity: String, heard: Option<Heard> },
+    /// What the database knows of the room's voices; nothing when it did not say.
+    VoicesKnown(Option<KnownVoices>),
 }
 
 impl Done {
@@ -72,6 +79,37 @@ impl Caller {
             Metrics::count(&self.parts.metrics.recognition_failures);
         }
         Done::core(Input::Recognised { ticket, result })
+    }
+
+    pub(super) async fn hear_voices(
+        self,
+        diariser: Option<Diariser>,
+        request: HearVoices<speech::Audio>,
+    ) -> Done {
+        let HearVoices {
+            identity,
+            utterance,
+            audio,
+        } = request;
+        let engines = &self.parts.engines;
+        let finals_wait = || engines.load().waiting_finals > 0;
+        let heard = match (&self.parts.speakers, diariser) {
+            (Some(speakers), Some(diariser)) => speakers.hear(diariser, utterance, audio, finals_wait).await,
+            _ => None,
+        };
+        Done::VoicesHeard { identity, heard }
+    }
+
+    /// Reads whom the room's voices may be.
+    pub(super) async fn read_voices(self) -> Done {
+        match known_voices(&self.parts.store, self.organisation, self.room).await {
+            Ok(known) => Done::VoicesKnown(Some(known)),
+            Err(error) => {
+                tracing::warn!(room = %self.room, %error, "the room's voices were not read");
+                tokio::time::sleep(READ_RETRY).await;
+                Done::VoicesKnown(None)
+            }
+        }
     }
 
     /// Reads the names and words that the meeting may need.
@@ -134,6 +172,21 @@ impl Caller {
                     .await
                     .map(|()| None)
             }
+            Write::Voices(rows) => store
+                .record_voices(organisation, room, epoch, &rows::voices(rows))
+                .await
+                .map(|()| None),
+            Write::VoiceName(name) => store
+                .name_heard_voice(
+                    organisation,
+                    room,
+                    epoch,
+                    &name.identity,
+                    rows::label(name.label),
+                    &name.name,
+                )
+                .await
+                .map(|()| None),
             Write::Pressure(pressure) => store
                 .record_pressure(organisation, room, epoch, rows::pressure(pressure))
                 .await
@@ -190,7 +243,7 @@ impl Caller {
             Ok(consents) => Done::Consents(Some(consents)),
             Err(error) => {
                 tracing::warn!(room = %self.room, %error, "who may be recognised is not known");
-                tokio::time::sleep(CONSENT_RETRY).await;
+                tokio::time::sleep(READ_RETRY).await;
                 Done::Consents(None)
             }
         }
@@ -256,4 +309,22 @@ impl Caller {
         }
         Done::Sent { given }
     }
+}
+
+/// What the database knows of a room's voices.
+pub(super) async fn known_voices(
+    store: &store::Store,
+    organisation: Uuid,
+    room: Uuid,
+) -> Result<KnownVoices, StoreError> {
+    let (voices, labels_given, people) = tokio::try_join!(
+        store.voices(organisation, room),
+        store.voice_labels_given(organisation, room),
+        store.people(organisation),
+    )?;
+    Ok(KnownVoices {
+        voices,
+        labels_given,
+        people,
+    })
 }

@@ -13,7 +13,8 @@ use super::address::Name;
 use super::asking::Summons;
 use super::coverage::{Cover, Coverage, GapReason, Microphone, Stretch};
 use super::declined::Declined;
-use super::hearing::{FinalRequest, Purpose};
+use super::finals::FinalRequest;
+use super::hearing::Purpose;
 use super::held::Held;
 use super::ids::Ids;
 use super::io::{Ending, Input, Output, StoreFailure};
@@ -22,15 +23,18 @@ use super::order::Order;
 use super::outbox::{Outbox, Pressure, Write};
 use super::questions::Questions;
 use super::track::{Ear, Speaker, Track};
-use super::types::{AgentState, Caption, EndReason, EventRow, Line, Segment};
+use super::types::{AgentState, EndReason, EventRow, Line, Segment};
 use super::unheard::Unheard;
 use super::usage::Usage;
 use super::vocabulary::Vocabulary;
+use super::voices::Voices;
 
 /// A drain that takes longer gives up what is not stored. The worker waits a little longer than this.
 pub const DRAIN_LIMIT_MS: u64 = 25_000;
 /// Questions that are being looked up when a drain begins get this long.
 const DRAIN_ANSWERS_MS: u64 = 5_000;
+/// The voices of the last words get this long.
+const DRAIN_VOICES_MS: u64 = 5_000;
 /// Giving the lease back may take so long.
 const RELEASE_LIMIT_MS: u64 = 3_000;
 /// Lines of the transcript that the answerer sees.
@@ -66,9 +70,7 @@ enum Phase {
 pub struct Session<E: Ear> {
     pub(super) name: Name,
     /// What recognisers would spell wrongly without a hint.
-    vocabulary: Vocabulary,
-    /// The hint.
-    pub(super) hint: String,
+    pub(super) vocabulary: Vocabulary,
     pub(super) ids: Ids,
     pub(super) tracks: BTreeMap<u64, Track<E>>,
     pub(super) tickets: u64,
@@ -79,6 +81,7 @@ pub struct Session<E: Ear> {
     /// Microphones that are open and not heard, by track.
     pub(super) unheard: BTreeMap<String, Unheard>,
     pub(super) held: Held<E::Audio>,
+    pub(super) voices: Voices<E::Audio>,
     pub(super) consents: Consents,
     pub(super) declined: Declined,
     pub(super) connected: bool,
@@ -102,10 +105,15 @@ pub struct Session<E: Ear> {
 impl<E: Ear> Session<E> {
     /// A session that holds its lease since `now_ms`. `seed` is where its ids come from; `unheard` are the microphones
     /// that the session before this one left open.
-    pub fn new(assistant_name: &str, seed: u128, now_ms: u64, unheard: Vec<Stretch>) -> Self {
+    pub fn new(
+        assistant_name: &str,
+        seed: u128,
+        now_ms: u64,
+        unheard: Vec<Stretch>,
+        voices: Voices<E::Audio>,
+    ) -> Self {
         let mut session = Self {
             name: Name::new(assistant_name),
-            hint: Vocabulary::new(assistant_name).prompt(),
             vocabulary: Vocabulary::new(assistant_name),
             ids: Ids::new(seed),
             tracks: BTreeMap::new(),
@@ -116,6 +124,7 @@ impl<E: Ear> Session<E> {
             coverage: Coverage::default(),
             unheard: BTreeMap::new(),
             held: Held::default(),
+            voices,
             consents: Consents::default(),
             declined: Declined::default(),
             connected: true,
@@ -152,16 +161,12 @@ impl<E: Ear> Session<E> {
         match input {
             Input::ParticipantJoined { identity, name } => {
                 self.vocabulary.meet(&name);
-                self.hint = self.vocabulary.prompt();
                 self.event(
                     "participant_joined",
                     json!({ "identity": identity, "name": name }),
                 );
             }
-            Input::Learned(known) => {
-                self.vocabulary.learn(known);
-                self.hint = self.vocabulary.prompt();
-            }
+            Input::Learned(known) => self.vocabulary.learn(known),
             Input::ParticipantLeft { identity } => {
                 self.left_unheard(&identity, now_ms);
                 self.event("participant_left", json!({ "identity": identity }));
@@ -184,6 +189,7 @@ impl<E: Ear> Session<E> {
             Input::TrackMuted { track, muted } => self.track_muted(track, muted, now_ms),
             Input::TrackEnded { track } => self.track_ended(track, now_ms),
             Input::Recognised { ticket, result } => self.recognised(ticket, result, now_ms),
+            Input::VoicesHeard { identity, heard } => self.voices_heard(&identity, heard),
             Input::Stored { ticket, result } => self.stored(ticket, result, now_ms),
             Input::Renewed(result) => {
                 self.renewals.answered(result.is_ok(), now_ms);
@@ -224,11 +230,14 @@ impl<E: Ear> Session<E> {
                 until_ms,
                 answers_until_ms,
                 ..
-            } => Some(if self.questions.is_idle() {
-                until_ms
-            } else {
-                until_ms.min(answers_until_ms)
-            }),
+            } => {
+                let answers_ms = (!self.questions.is_idle()).then_some(answers_until_ms);
+                let voices_ms = self.voices.is_hearing().then(|| voices_until_ms(until_ms));
+                [Some(until_ms), answers_ms, voices_ms]
+                    .into_iter()
+                    .flatten()
+                    .min()
+            }
             Phase::Releasing { until_ms, .. } | Phase::HandingIn { until_ms } => Some(until_ms),
             Phase::Running | Phase::Over => None,
         };
@@ -277,7 +286,7 @@ impl<E: Ear> Session<E> {
     }
 
     /// Not any more once it is being given back.
-    fn holds_lease(&self) -> bool {
+    pub(super) fn holds_lease(&self) -> bool {
         matches!(self.phase, Phase::Running | Phase::Draining { .. })
     }
 
@@ -304,6 +313,7 @@ impl<E: Ear> Session<E> {
                         self.coverage.restate(refused(segment));
                     }
                     Some(Write::Coverage(_)) => self.coverage.confirmed(),
+                    Some(Write::Voices(_) | Write::VoiceName(_)) => self.voices.confirmed(),
                     _ => {}
                 }
             }
@@ -311,6 +321,7 @@ impl<E: Ear> Session<E> {
                 Some(Write::Segment(segment)) => self.segment_stored(segment, sequence.unwrap_or(0), now_ms),
                 Some(Write::Usage(rows)) => self.usage.confirmed(&rows),
                 Some(Write::Coverage(_)) => self.coverage.confirmed(),
+                Some(Write::Voices(_) | Write::VoiceName(_)) => self.voices.confirmed(),
                 _ => {}
             },
         }
@@ -330,16 +341,7 @@ impl<E: Ear> Session<E> {
         if self.lines.len() > LINES_MAX {
             self.lines.pop_front();
         }
-        self.out.push(Output::Final(Caption {
-            segment_id: segment.id,
-            identity: segment.identity,
-            speaker_name: segment.speaker_name,
-            track_id: segment.track_id,
-            start_ms: segment.start_ms,
-            end_ms: segment.end_ms,
-            text: segment.text,
-            sequence: Some(sequence),
-        }));
+        self.out.push(Output::Final(segment.caption(Some(sequence))));
     }
 
     /// Another agent holds the room. This one leaves it, and still hands in what was said before the other came.
@@ -413,6 +415,7 @@ impl<E: Ear> Session<E> {
         self.give_up_unheard(now_ms, |_| true);
         self.close_all_declined(now_ms);
         self.abandon_questions_not_begun();
+        self.voices.drain();
         self.phase = Phase::Draining {
             reason,
             until_ms: now_ms + DRAIN_LIMIT_MS,
@@ -447,6 +450,7 @@ impl<E: Ear> Session<E> {
             self.outbox.push(Write::Coverage(rows));
         }
         self.go_on_declining(now_ms);
+        self.go_on_with_voices();
         self.show_pressure(now_ms);
         self.write_usage(now_ms, false);
         self.go_on_asking(now_ms);
@@ -505,10 +509,15 @@ impl<E: Ear> Session<E> {
                 if now_ms >= answers_until_ms {
                     self.abandon_questions();
                 }
+                if now_ms >= voices_until_ms(until_ms) {
+                    self.voices.give_up_all();
+                }
                 let done = self.order.is_empty()
                     && self.questions.is_idle()
                     && self.outbox.waiting() == 0
-                    && self.coverage.is_empty();
+                    && self.coverage.is_empty()
+                    && !self.voices.is_hearing()
+                    && !self.voices.has_news();
                 if now_ms >= until_ms {
                     self.finish(Ending::OutOfTime {
                         finals_lost: self.finals_unstored(),
@@ -529,6 +538,11 @@ impl<E: Ear> Session<E> {
             _ => {}
         }
     }
+}
+
+/// Until when a drain that ends at `until_ms` waits for voices.
+fn voices_until_ms(until_ms: u64) -> u64 {
+    until_ms - DRAIN_LIMIT_MS + DRAIN_VOICES_MS
 }
 
 /// The stretch of a segment that the database will never take.

@@ -7,10 +7,12 @@ use speech::Hypothesis;
 
 use super::core::Session;
 use super::coverage::{Cover, Stretch};
-use super::hearing::{FINAL_ANSWER_LIMIT_MS, FinalRequest, RecogniseError, words_of};
+use super::finals::{FINAL_ANSWER_LIMIT_MS, FinalRequest};
+use super::hearing::RecogniseError;
 use super::io::Output;
 use super::outbox::Write;
 use super::track::Ear;
+use super::words::words_of;
 
 /// Audio that is held at most, all tracks together; beyond it the oldest is given up and stays a gap.
 pub(super) const HELD_MAX_MS: u64 = 300_000;
@@ -96,9 +98,11 @@ impl<E: Ear> Session<E> {
             end_ms: request.heard_ms.1,
             cover: Cover::Empty,
         };
+        let spoken = request.spoken();
         match request.segment(words, hypothesis.engine) {
             Some(mut segment) => {
                 segment.late = true;
+                self.hear_voices(spoken, &segment.words);
                 self.outbox.push(Write::Segment(segment));
             }
             None => self.coverage.restate(stretch),

@@ -9,6 +9,7 @@ use super::outbox::Write;
 use super::track::{Ear, Speaker};
 use super::types::{AgentState, Answer, Caption, EndReason, Line, Question};
 use super::vocabulary::Known;
+use super::voices::{HearVoices, VoicesHeard};
 
 /// What happened.
 #[derive(Debug)]
@@ -82,6 +83,13 @@ pub enum Input<E: Ear> {
         /// Its words.
         result: Result<Hypothesis, RecogniseError>,
     },
+    /// An utterance's voices were heard.
+    VoicesHeard {
+        /// Whose microphone.
+        identity: String,
+        /// Whose its turns are; nothing when the networks broke off.
+        heard: Option<VoicesHeard>,
+    },
     /// The database answered a write.
     Stored {
         /// Which write.
@@ -150,6 +158,8 @@ pub enum StoreFailure {
 pub enum Output<A> {
     /// Recognise an utterance.
     Recognise(Recognise<A>),
+    /// Hear an utterance once more, for voices.
+    HearVoices(HearVoices<A>),
     /// Show a partial caption, in the room and on the live page.
     Partial(Caption),
     /// Publish a final caption; it is stored.

@@ -5,6 +5,7 @@ use std::collections::VecDeque;
 
 use super::coverage::CoverageRows;
 use super::types::{AnswerRow, EventRow, Segment, UsageRow};
+use super::voices::{NameRow, VoiceRows};
 use crate::worker::backoff::Backoff;
 
 /// Finals that may wait; an hour of one person speaking is about 600.
@@ -29,6 +30,10 @@ pub enum Write {
     Event(EventRow),
     /// Lines of the coverage ledger, all or none. One at a time is under way.
     Coverage(CoverageRows),
+    /// Who of several at one microphone speaks when. One at a time is under way.
+    Voices(VoiceRows),
+    /// A voice's name. Likewise.
+    VoiceName(NameRow),
     /// What the session leaves out under load.
     Pressure(Pressure),
 }

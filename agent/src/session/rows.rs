@@ -1,8 +1,8 @@
 //! The core's plain data as the store's rows, and the store's errors as what the core needs to know of them.
 
 use store::{
-    AskedVia, CoverageState, MicrophoneState, NewAnswer, NewMicrophone, NewSegment, NewStretch, NewUsage,
-    PartialCaption, StoreError,
+    AskedVia, CoverageState, HeardVoice, MicrophoneState, NewAnswer, NewMicrophone, NewSegment, NewStretch,
+    NewUsage, PartialCaption, StoreError, VoiceMerge, VoiceNews, VoiceTurn,
 };
 
 use super::coverage::{Cover, GapReason, Microphone, Stretch};
@@ -11,6 +11,7 @@ use super::outbox::Pressure;
 use super::track::Speaker;
 use super::types::{AnswerRow, Caption, Segment, UsageRow, Via};
 use super::vocabulary::Known;
+use super::voices::VoiceRows;
 
 /// Milliseconds of a meeting as the database counts them.
 pub fn signed_ms(ms: u64) -> i64 {
@@ -142,6 +143,41 @@ pub fn microphone((speaker, microphone): (Speaker, Microphone)) -> NewMicrophone
             Microphone::Closed => MicrophoneState::Closed,
         },
     }
+}
+
+/// Turns and voices.
+pub fn voices(rows: VoiceRows) -> VoiceNews {
+    let turns = rows.turns.into_iter().map(|row| VoiceTurn {
+        identity: row.identity,
+        utterance: signed_ms(row.id.utterance),
+        turn: i32::try_from(row.id.turn).unwrap_or(i32::MAX),
+        start_ms: signed_ms(row.start_ms),
+        end_ms: signed_ms(row.end_ms),
+        label: row.label.and_then(|label| i32::try_from(label).ok()),
+        overlapped: row.overlapped,
+    });
+    let voices = rows.voices.into_iter().map(|row| HeardVoice {
+        identity: row.identity,
+        label: label(row.label),
+        sound: row.sound,
+        heard_ms: signed_ms(row.heard_ms),
+        person: row.person,
+    });
+    let merges = rows.merges.into_iter().map(|(identity, from, into)| VoiceMerge {
+        identity,
+        from: label(from),
+        into: label(into),
+    });
+    VoiceNews {
+        turns: turns.collect(),
+        voices: voices.collect(),
+        merges: merges.collect(),
+    }
+}
+
+/// A label as the database counts it.
+pub fn label(label: speech::VoiceLabel) -> i32 {
+    i32::try_from(label).unwrap_or(i32::MAX)
 }
 
 /// What a session under load leaves out.

@@ -8,7 +8,9 @@ use store::{Lease, RoomForAgent, StoreError};
 use thiserror::Error;
 use tokio::time::Instant;
 
+use super::calls::known_voices;
 use super::coverage::Stretch;
+use super::diarisers::KnownVoices;
 use super::lease::LEASE_MS;
 use super::room::{self, RoomEvents, RoomFailure, RoomLink};
 use super::rows;
@@ -32,6 +34,8 @@ pub struct Started {
     pub room: RoomForAgent,
     /// Names and words that may come.
     pub known: Known,
+    /// Voices that are known already.
+    pub voices: KnownVoices,
     /// How far the meeting's clock had come a moment ago.
     pub meeting_ms: u64,
     /// Microphones that nobody heard since the session before this one.
@@ -64,8 +68,8 @@ pub async fn start(parts: &Arc<Parts>, assignment: &Assignment) -> Result<Starte
     let dispatch = assignment.dispatch;
     let url = assignment.url.as_deref().unwrap_or(&parts.livekit_url);
     let lease = async {
-        let (lease, room, known) = take(parts, &assignment.job_id, dispatch).await?;
-        Ok::<_, StartError>((lease, Instant::now(), (room, known)))
+        let taken = take(parts, &assignment.job_id, dispatch).await?;
+        Ok::<_, StartError>((taken, Instant::now()))
     };
     // A refused lease ends the attempt to join at once; a lease without a room is given back.
     let joining = room::join(url, &assignment.token);
@@ -100,13 +104,14 @@ pub async fn start(parts: &Arc<Parts>, assignment: &Assignment) -> Result<Starte
             return Err(error.into());
         }
     };
-    let (lease, taken, (room, known)) = lease;
+    let ((lease, room, known, voices), taken) = lease;
     let since_ms = u64::try_from(taken.elapsed().as_millis()).unwrap_or(0);
     let meeting_ms = u64::try_from(lease.meeting_ms).unwrap_or(0) + since_ms;
     Ok(Started {
         dispatch,
         room,
         known,
+        voices,
         meeting_ms,
         unheard: lease.unheard.into_iter().map(rows::unheard).collect(),
         link,
@@ -118,7 +123,7 @@ async fn take(
     parts: &Arc<Parts>,
     job_id: &str,
     dispatch: Dispatch,
-) -> Result<(Lease, RoomForAgent, Known), StartError> {
+) -> Result<(Lease, RoomForAgent, Known, KnownVoices), StartError> {
     let until = Instant::now() + START_LIMIT;
     let mut backoff = Backoff::new(RETRY_MS.0, RETRY_MS.1, rand::random());
     let worker = format!("{}/{job_id}", parts.instance);
@@ -130,9 +135,12 @@ async fn take(
                 .take_lease(dispatch.room_id, dispatch.epoch, &worker, length),
             parts.store.room_for_agent(dispatch.room_id, dispatch.epoch),
             parts.store.vocabulary(dispatch.organisation_id, dispatch.room_id),
+            known_voices(&parts.store, dispatch.organisation_id, dispatch.room_id),
         );
         match taken {
-            Ok((lease, room, vocabulary)) => return Ok((lease, room, rows::known(vocabulary))),
+            Ok((lease, room, vocabulary, voices)) => {
+                return Ok((lease, room, rows::known(vocabulary), voices));
+            }
             Err(error) if !error.is_transient() => return Err(StartError::Refused(error)),
             Err(error) if Instant::now() >= until => return Err(StartError::DatabaseAway(error)),
             Err(_) => tokio::time::sleep(Duration::from_millis(backoff.next_ms())).await,

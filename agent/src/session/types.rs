@@ -14,6 +14,8 @@ pub struct Word {
     pub end_ms: u64,
     /// Between 0 and 1.
     pub confidence: f32,
+    /// Which of the track's voices said it, where the recogniser tells them apart itself.
+    pub speaker: Option<u32>,
 }
 
 /// A caption's utterance in its last form: what becomes a row of the transcript.
@@ -44,6 +46,20 @@ pub struct Segment {
 }
 
 impl Segment {
+    /// As the room sees it: final once it has its sequence number.
+    pub fn caption(&self, sequence: Option<i64>) -> Caption {
+        Caption {
+            segment_id: self.id,
+            identity: self.identity.clone(),
+            speaker_name: self.speaker_name.clone(),
+            track_id: self.track_id.clone(),
+            start_ms: self.start_ms,
+            end_ms: self.end_ms,
+            text: self.text.clone(),
+            sequence,
+        }
+    }
+
     /// Roughly what it occupies while it waits.
     pub fn weight_bytes(&self) -> usize {
         let words: usize = self

@@ -20,6 +20,8 @@ pub enum Kind {
     SpeechRecognised,
     /// Time that recognisers computed, partials included.
     RecogniserCompute,
+    /// Time that the networks computed that tell voices apart.
+    VoicesCompute,
     /// Answers given.
     Answer,
     /// Tokens that a chat model read.
@@ -35,6 +37,7 @@ impl Kind {
             Self::SpeechDetected => ("speech_detected", "seconds"),
             Self::SpeechRecognised => ("speech_recognised", "seconds"),
             Self::RecogniserCompute => ("recogniser_compute", "seconds"),
+            Self::VoicesCompute => ("voices_compute", "seconds"),
             Self::Answer => ("answer", "count"),
             Self::AnswerTokensPrompt => ("answer_tokens_prompt", "tokens"),
             Self::AnswerTokensCompletion => ("answer_tokens_completion", "tokens"),

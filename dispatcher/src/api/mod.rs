@@ -5,6 +5,7 @@ pub mod documents;
 pub mod openapi;
 pub mod organisations;
 pub mod participants;
+pub mod people;
 pub mod prices;
 pub mod recognisers;
 pub mod rooms;
@@ -61,6 +62,9 @@ pub fn routes(app: App) -> OpenApiRouter<App> {
         .routes(routes!(rooms::transcript::transcript))
         .routes(routes!(rooms::export::export))
         .routes(routes!(rooms::corrections::create, rooms::corrections::list))
+        .routes(routes!(rooms::voices::list))
+        .routes(routes!(rooms::voices::name, rooms::voices::unname))
+        .routes(routes!(rooms::voices::name_from_segment))
         .routes(routes!(rooms::answers::answers))
         .routes(routes!(rooms::coverage::coverage))
         .routes(routes!(rooms::usage::usage))
@@ -70,6 +74,8 @@ pub fn routes(app: App) -> OpenApiRouter<App> {
         .routes(routes!(participants::token::token))
         .routes(routes!(participants::review_link::review_link))
         .routes(routes!(participants::consent::set, participants::consent::get))
+        .routes(routes!(people::list::list))
+        .routes(routes!(people::forget::forget))
         .routes(routes!(documents::list::list))
         .routes(routes!(documents::read::read, documents::delete::delete))
         .routes(routes!(search::search))
@@ -88,6 +94,7 @@ pub fn routes(app: App) -> OpenApiRouter<App> {
         .routes(routes!(pages::captions::page))
         .routes(routes!(pages::captions::events))
         .routes(routes!(pages::corrections::create))
+        .routes(routes!(pages::voices::name))
         .routes(routes!(pages::transcript::transcript))
         .routes(routes!(pages::join::page, pages::join::enter))
         .routes(routes!(pages::consent::consent))

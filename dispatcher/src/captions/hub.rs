@@ -83,6 +83,7 @@ impl CaptionHub {
             | CaptionNotice::Final { room, .. }
             | CaptionNotice::Corrected { room, .. }
             | CaptionNotice::Answer { room, .. }
+            | CaptionNotice::Voices { room, .. }
             | CaptionNotice::Record { room } => {
                 if let Some(sender) = rooms.get(room) {
                     // Fails when nobody watches any more.

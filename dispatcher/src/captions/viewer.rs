@@ -2,6 +2,7 @@
 //! was sent, which is also the event id that its browser gives back after a cut.
 
 use std::collections::{HashMap, HashSet, VecDeque};
+use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
@@ -13,6 +14,7 @@ use uuid::Uuid;
 use super::hub::Subscription;
 use crate::App;
 use crate::api::rooms::answers::{AskedVia as Via, Source};
+use crate::api::rooms::transcript::VoicePart;
 use crate::links::Claims;
 
 /// Segments in one event.
@@ -34,6 +36,8 @@ pub enum Item {
     Segments(Vec<SegmentItem>),
     /// Settled captions that were sent before and read differently now.
     Corrections(Vec<SegmentItem>),
+    /// Settled captions that were sent before and of which now others may have said parts.
+    Voices(Vec<SegmentItem>),
     /// A caption that still changes.
     Partial(PartialItem),
     /// Answers; one that was sent before may come again and replaces itself.
@@ -50,6 +54,7 @@ impl Item {
         match self {
             Self::Segments(_) => "segments",
             Self::Corrections(_) => "corrections",
+            Self::Voices(_) => "voices",
             Self::Partial(_) => "partial",
             Self::Answers(_) => "answers",
             Self::Gaps(_) => "gaps",
@@ -85,11 +90,15 @@ pub struct SegmentItem {
     recognised_text: Option<String>,
     /// Whether it was recognised only after it had been a gap.
     late: bool,
+    /// What each of those who share the microphone says of it; absent where nobody is told apart.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    voices: Option<Vec<VoicePart>>,
 }
 
 impl From<store::Segment> for SegmentItem {
     fn from(segment: store::Segment) -> Self {
         Self {
+            voices: VoicePart::of(&segment),
             sequence: segment.sequence,
             id: segment.id,
             identity: segment.identity,
@@ -238,6 +247,9 @@ impl Viewer {
                     // What is not sent yet is read with its correction.
                     CaptionNotice::Corrected { sequence, .. } if sequence > self.sequence => {}
                     CaptionNotice::Corrected { .. } => self.corrections().await?,
+                    CaptionNotice::Voices { identity, from_ms, to_ms, .. } => {
+                        self.voices(Some(&identity), from_ms..=to_ms).await?;
+                    }
                     CaptionNotice::Answer { answer, .. } if self.answers.contains(&answer) => {}
                     CaptionNotice::Answer { .. } => self.answers().await?,
                     CaptionNotice::Record { .. } => {
@@ -259,6 +271,7 @@ impl Viewer {
 
     async fn catch_up(&mut self) -> Result<(), Gone> {
         self.corrections().await?;
+        self.voices(None, 0..=i64::MAX).await?;
         self.segments(false).await?;
         self.answers().await?;
         self.gaps().await
@@ -354,6 +367,41 @@ impl Viewer {
                 return Ok(());
             }
         }
+    }
+
+    /// Sends again what was sent before and has voices, of one microphone or of all, within a stretch of the meeting.
+    async fn voices(&mut self, identity: Option<&str>, stretch_ms: RangeInclusive<i64>) -> Result<(), Gone> {
+        let mut from = 1;
+        while from <= self.sequence {
+            let Claims {
+                organisation, room, ..
+            } = self.claims;
+            let (stretch_ms, sequences) = (stretch_ms.clone(), from..=self.sequence);
+            let store = &self.app.store;
+            let segments = store
+                .segments_with_voices(
+                    organisation,
+                    room,
+                    identity,
+                    stretch_ms,
+                    sequences,
+                    SEGMENTS_AN_EVENT,
+                )
+                .await?;
+            let Some(last) = segments.last() else {
+                return Ok(());
+            };
+            from = last.sequence + 1;
+            let all = (segments.len() as i64) < SEGMENTS_AN_EVENT;
+            self.send(Item::Voices(
+                segments.into_iter().map(SegmentItem::from).collect(),
+            ))
+            .await?;
+            if all {
+                return Ok(());
+            }
+        }
+        Ok(())
     }
 
     /// Sends the answers that the viewer has not seen. A private one is for its asker alone.

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use store::Segment;
 
 use super::cues::{Cue, cues};
-use super::text::speaker;
+use super::said::said;
 
 /// A cue can be read if it stays this long; a shorter one stays until the next begins.
 const READABLE_MS: i64 = 1_000;
@@ -14,6 +14,8 @@ const READABLE_MS: i64 = 1_000;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Spoken {
     pub(super) speaker: String,
+    /// Whether somebody else at the microphone speaks at the same time.
+    pub(super) overlapped: bool,
     pub(super) cue: Cue,
 }
 
@@ -28,12 +30,17 @@ pub(super) struct CueOrder {
 impl CueOrder {
     /// Takes the next segment by start; the cues whose turn it is.
     pub(super) fn push(&mut self, segment: &Segment) -> Vec<Spoken> {
-        let speaker = speaker(segment);
-        for cue in cues(segment) {
-            let speaker = speaker.clone();
-            self.waiting
-                .insert((cue.start_ms, self.count), Spoken { speaker, cue });
-            self.count += 1;
+        for said in said(segment) {
+            for cue in cues(&said) {
+                let over = |&(from_ms, to_ms): &(i64, i64)| from_ms < cue.end_ms && cue.start_ms < to_ms;
+                let spoken = Spoken {
+                    speaker: said.speaker.clone(),
+                    overlapped: said.overlaps_ms.iter().any(over),
+                    cue,
+                };
+                self.waiting.insert((spoken.cue.start_ms, self.count), spoken);
+                self.count += 1;
+            }
         }
         self.before(segment.start_ms)
     }
@@ -66,7 +73,7 @@ impl CueOrder {
 #[cfg(test)]
 mod tests {
     use super::super::cues::CUE_MAX_MS;
-    use super::super::testing::{by, segment, segments};
+    use super::super::testing::{by, segment, voiced};
     use super::*;
     use proptest::prelude::*;
 
@@ -113,10 +120,10 @@ mod tests {
 
     proptest! {
         #[test]
-        fn no_cue_begins_before_the_one_above_and_none_is_lost(segments in segments()) {
+        fn no_cue_begins_before_the_one_above_and_none_is_lost(segments in voiced()) {
             let all = all(&segments);
             prop_assert!(all.is_sorted_by_key(|spoken| spoken.cue.start_ms));
-            prop_assert_eq!(all.len(), segments.iter().map(|segment| cues(segment).len()).sum::<usize>());
+            prop_assert_eq!(all.len(), segments.iter().flat_map(said).map(|said| cues(&said).len()).sum::<usize>());
             for Spoken { cue, .. } in &all {
                 prop_assert!(cue.end_ms > cue.start_ms && cue.end_ms - cue.start_ms <= CUE_MAX_MS);
             }

@@ -1,8 +1,7 @@
-//! A segment as captions: at most two lines and seven seconds each, cut between words, at the end of a sentence where
+//! What somebody says as captions: at most two lines and seven seconds each, cut between words, at the end of a sentence where
 //! there is one.
 
-use store::Segment;
-
+use super::said::Said;
 use super::text::one_line;
 
 /// Of a line, as broadcasters' guidelines have it.
@@ -28,9 +27,9 @@ struct Piece {
     end_ms: i64,
 }
 
-/// The cues of a segment, in order.
-pub(super) fn cues(segment: &Segment) -> Vec<Cue> {
-    let pieces = pieces(segment);
+/// The cues of one voice's words, in order.
+pub(super) fn cues(said: &Said) -> Vec<Cue> {
+    let pieces = pieces(said);
     let mut rest = pieces.as_slice();
     let mut cues = Vec::new();
     while !rest.is_empty() {
@@ -41,13 +40,13 @@ pub(super) fn cues(segment: &Segment) -> Vec<Cue> {
     cues
 }
 
-/// The words with times that lie within the segment and do not go back, whatever the recogniser said.
-fn pieces(segment: &Segment) -> Vec<Piece> {
-    let from_ms = segment.start_ms.max(0);
-    let to_ms = segment.end_ms.max(from_ms);
+/// The words with times that lie within what is said and do not go back, whatever the recogniser said.
+fn pieces(said: &Said) -> Vec<Piece> {
+    let from_ms = said.start_ms.max(0);
+    let to_ms = said.end_ms.max(from_ms);
     let mut pieces = Vec::new();
     let mut not_before_ms = from_ms;
-    for word in &segment.words.0 {
+    for word in &said.words {
         let start_ms = word.start_ms.clamp(not_before_ms, to_ms);
         let end_ms = word.end_ms.clamp(start_ms, to_ms);
         spread(&one_line(&word.text), start_ms, end_ms, &mut pieces);
@@ -56,7 +55,7 @@ fn pieces(segment: &Segment) -> Vec<Piece> {
     }
     // A recogniser without words' times: every character takes equally long.
     if pieces.is_empty() {
-        spread(&one_line(&segment.text), from_ms, to_ms, &mut pieces);
+        spread(&one_line(&said.text), from_ms, to_ms, &mut pieces);
     }
     pieces
 }

@@ -2,8 +2,15 @@
 
 use proptest::prelude::*;
 
+use store::Segment;
+
+use super::super::said::said;
 use super::super::testing::{segment, segments};
 use super::*;
+
+fn cues(segment: &Segment) -> Vec<Cue> {
+    said(segment).iter().flat_map(super::cues).collect()
+}
 
 fn shown_texts(cues: &[Cue]) -> Vec<String> {
     cues.iter().map(|cue| cue.lines.join("|")).collect()

@@ -56,8 +56,7 @@ impl Docx {
         self.archive.write_all(content.as_bytes())
     }
 
-    fn turn(&mut self, turn: Option<Turn>) -> io::Result<()> {
-        let Some(turn) = turn else { return Ok(()) };
+    fn turn(&mut self, turn: &Turn) -> io::Result<()> {
         let (speaker, time, text) = (
             escape_markup(&turn.speaker),
             clock(turn.start_ms),
@@ -116,15 +115,17 @@ impl Writer for Docx {
     }
 
     fn segment(&mut self, segment: Segment, out: &mut Vec<u8>) -> io::Result<()> {
-        let ended = self.turns.push(&segment);
-        self.turn(ended)?;
+        for turn in self.turns.push(&segment) {
+            self.turn(&turn)?;
+        }
         self.hand_out(out);
         Ok(())
     }
 
     fn end(&mut self, out: &mut Vec<u8>) -> io::Result<()> {
-        let last = self.turns.finish();
-        self.turn(last)?;
+        if let Some(last) = self.turns.finish() {
+            self.turn(&last)?;
+        }
         self.archive.write_all(DOCUMENT_END.as_bytes())?;
         // A writer that is finished takes no more; this one is not used again.
         let finished = std::mem::replace(&mut self.archive, ZipWriter::new_stream(Written::default()));

@@ -39,17 +39,12 @@ fn escape(text: &str) -> String {
     escaped
 }
 
-fn write(turn: Option<Turn>, out: &mut Vec<u8>) -> io::Result<()> {
-    match turn {
-        None => Ok(()),
-        Some(turn) => writeln!(
-            out,
-            "\n**{}** ({}): {}",
-            escape(&turn.speaker),
-            clock(turn.start_ms),
-            escape(&turn.text)
-        ),
+fn write(turns: impl IntoIterator<Item = Turn>, out: &mut Vec<u8>) -> io::Result<()> {
+    for turn in turns {
+        let (speaker, text) = (escape(&turn.speaker), escape(&turn.text));
+        writeln!(out, "\n**{speaker}** ({}): {text}", clock(turn.start_ms))?;
     }
+    Ok(())
 }
 
 impl Writer for Markdown {
@@ -146,7 +141,7 @@ mod tests {
             let words = one_line(&said.text);
             let mut expected = format!("{}Date: 2026-01-01 10:00 UTCParticipants: {}", one_line(&title), one_line(&name));
             if !words.is_empty() {
-                expected.push_str(&format!("{} (00:00:00): {words}", super::super::text::speaker(&said)));
+                expected.push_str(&format!("{} (00:00:00): {words}", super::super::text::participant(&said)));
             }
             prop_assert_eq!(text, expected);
             prop_assert_eq!(paragraphs, usize::from(!words.is_empty()));

@@ -11,6 +11,7 @@ pub mod file_name;
 pub mod format;
 mod json;
 mod markdown;
+mod said;
 mod seglst;
 mod srt;
 mod text;

@@ -1,5 +1,6 @@
 //! SegLST, the segment-wise long-form speech transcription format: a JSON list of who said what from when to when, in
-//! seconds. Described at <https://github.com/fgnt/meeteval>, which measures recognition with it.
+//! seconds. Described at <https://github.com/fgnt/meeteval>, which measures recognition with it. Its speaker is the
+//! participant's identity, with the voice's number where several share a microphone: two people can have one name.
 
 use std::io;
 
@@ -8,12 +9,14 @@ use store::Segment;
 use uuid::Uuid;
 
 use super::Writer;
-use super::text::{one_line, speaker};
+use super::said::said;
+use super::text::one_line;
 
 #[derive(Debug, Serialize)]
 struct Item {
     session_id: Uuid,
     speaker: String,
+    speaker_name: String,
     start_time: f64,
     end_time: f64,
     words: String,
@@ -44,18 +47,21 @@ impl Writer for SegLst {
     }
 
     fn segment(&mut self, segment: Segment, out: &mut Vec<u8>) -> io::Result<()> {
-        if !std::mem::take(&mut self.is_first) {
-            out.push(b',');
+        for said in said(&segment) {
+            if !std::mem::take(&mut self.is_first) {
+                out.push(b',');
+            }
+            out.push(b'\n');
+            let item = Item {
+                session_id: self.room,
+                speaker: one_line(&said.voice),
+                speaker_name: said.speaker,
+                start_time: seconds(said.start_ms),
+                end_time: seconds(said.end_ms),
+                words: one_line(&said.text),
+            };
+            serde_json::to_writer(&mut *out, &item)?;
         }
-        out.push(b'\n');
-        let item = Item {
-            session_id: self.room,
-            speaker: speaker(&segment),
-            start_time: seconds(segment.start_ms),
-            end_time: seconds(segment.end_ms),
-            words: one_line(&segment.text),
-        };
-        serde_json::to_writer(out, &item)?;
         Ok(())
     }
 
@@ -68,7 +74,7 @@ impl Writer for SegLst {
 #[cfg(test)]
 mod tests {
     use super::super::ExportFormat::Seglst;
-    use super::super::testing::{file, meeting, segment, segments};
+    use super::super::testing::{by, dialogue, file, meeting, segment, segments};
     use super::*;
     use proptest::prelude::*;
     use serde_json::{Value, json};
@@ -82,11 +88,30 @@ mod tests {
         assert_eq!(
             list(&[segment(1, 1_234, 2_000, "Good morning.")]),
             json!([{
-                "session_id": "00000000-0000-0000-0000-000000000007", "speaker": "Ann",
+                "session_id": "00000000-0000-0000-0000-000000000007", "speaker": "p-1", "speaker_name": "Ann",
                 "start_time": 1.234, "end_time": 2.0, "words": "Good morning.",
             }])
         );
         assert_eq!(list(&[]), json!([]));
+    }
+
+    #[test]
+    fn two_of_one_name_are_two_and_so_are_two_at_one_microphone() {
+        let namesake = segment(1, 0, 900, "Hello.");
+        let speakers: Vec<Value> = list(&[by("Ann", namesake), dialogue()])
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|item| json!([item["speaker"], item["speaker_name"], item["start_time"]]))
+            .collect();
+        assert_eq!(
+            speakers,
+            [
+                json!(["p-Ann", "Ann", 0.0]),
+                json!(["p-1:1", "Ben", 1.0]),
+                json!(["p-1:2", "Ann · speaker 2", 2.0])
+            ]
+        );
     }
 
     proptest! {

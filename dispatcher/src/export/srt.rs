@@ -16,7 +16,7 @@ pub(super) struct Srt {
 
 impl Srt {
     fn write(&mut self, spoken: Vec<Spoken>, out: &mut Vec<u8>) -> io::Result<()> {
-        for Spoken { speaker, cue } in spoken {
+        for Spoken { speaker, cue, .. } in spoken {
             self.number += 1;
             let (number, from, to) = (
                 self.number,
@@ -50,7 +50,7 @@ impl Writer for Srt {
 #[cfg(test)]
 mod tests {
     use super::super::ExportFormat::Srt;
-    use super::super::testing::{by, segment, segments, text};
+    use super::super::testing::{by, dialogue, segment, text, voiced};
     use proptest::prelude::*;
 
     #[test]
@@ -64,13 +64,22 @@ mod tests {
     }
 
     #[test]
+    fn voices_at_one_microphone_have_cues_of_their_own() {
+        assert_eq!(
+            text(Srt, &[dialogue()]),
+            "1\n00:00:01,000 --> 00:00:02,000\nBen: Shall we?\n\n\
+             2\n00:00:02,000 --> 00:00:03,000\nAnn · speaker 2: Yes, please.\n\n"
+        );
+    }
+
+    #[test]
     fn a_meeting_without_words_is_empty() {
         assert_eq!(text(Srt, &[]), "");
     }
 
     proptest! {
         #[test]
-        fn every_block_is_a_cue_with_the_next_number(segments in segments()) {
+        fn every_block_is_a_cue_with_the_next_number(segments in voiced()) {
             let file = text(Srt, &segments);
             for (block, number) in file.split_terminator("\n\n").zip(1..) {
                 let lines: Vec<&str> = block.split('\n').collect();

@@ -2,7 +2,8 @@
 
 use chrono::DateTime;
 use proptest::prelude::*;
-use store::{Segment, Word};
+use sqlx::types::Json;
+use store::{Segment, Turn, Word};
 use uuid::Uuid;
 
 use super::{ExportFormat, Meeting, writer};
@@ -37,13 +38,38 @@ pub(super) fn segment(sequence: i64, start_ms: i64, end_ms: i64, text: &str) -> 
         start_ms,
         end_ms,
         text: text.to_owned(),
-        words: sqlx::types::Json(words.collect()),
+        words: Json(words.collect()),
         engine: "test".to_owned(),
         revision: 0,
         corrected_by: None,
         recognised_text: None,
         late: false,
+        turns: None,
     }
+}
+
+/// Said at Ann's microphone, which she shares.
+pub(super) fn shared(start_ms: i64, end_ms: i64, text: &str, turns: Vec<Turn>) -> Segment {
+    Segment {
+        turns: Some(Json(turns)),
+        ..segment(1, start_ms, end_ms, text)
+    }
+}
+
+pub(super) fn turn(start_ms: i64, end_ms: i64, label: i32, name: Option<&str>) -> Turn {
+    Turn {
+        start_ms,
+        end_ms,
+        label: Some(label),
+        name: name.map(str::to_owned),
+        overlapped: false,
+    }
+}
+
+/// Ben and somebody without a name, at Ann's microphone.
+pub(super) fn dialogue() -> Segment {
+    let turns = vec![turn(1_000, 2_000, 1, Some("Ben")), turn(2_000, 3_000, 2, None)];
+    shared(1_000, 3_000, "Shall we? Yes, please.", turns)
 }
 
 pub(super) fn by(name: &str, segment: Segment) -> Segment {
@@ -113,6 +139,29 @@ pub(super) fn segments() -> impl Strategy<Value = Vec<Segment>> {
             })
             .collect();
         segments.sort_by_key(|segment| (segment.start_ms, segment.sequence));
+        segments
+    })
+}
+
+/// The same, some of them of several voices.
+pub(super) fn voiced() -> impl Strategy<Value = Vec<Segment>> {
+    let label = prop::option::of(1..4);
+    let one = (0..30_000i64, 0..9_000i64, label, hostile(), any::<bool>());
+    let turns = prop::option::of(prop::collection::vec(one, 0..6));
+    (segments(), prop::collection::vec(turns, 8)).prop_map(|(mut segments, turns)| {
+        for (segment, turns) in segments.iter_mut().zip(turns) {
+            let over = |(from_ms, lasts_ms, label, name, overlapped)| {
+                let start_ms = segment.start_ms + from_ms;
+                Turn {
+                    start_ms,
+                    end_ms: start_ms + lasts_ms,
+                    label,
+                    name: Some(name),
+                    overlapped,
+                }
+            };
+            segment.turns = turns.map(|turns| Json(turns.into_iter().map(over).collect()));
+        }
         segments
     })
 }

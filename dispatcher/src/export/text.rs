@@ -21,8 +21,8 @@ fn is_noncharacter(c: char) -> bool {
     matches!(c, '\u{fffe}' | '\u{ffff}')
 }
 
-/// Under which name a segment is shown.
-pub(super) fn speaker(segment: &Segment) -> String {
+/// Under which name the participant of a segment is shown.
+pub(super) fn participant(segment: &Segment) -> String {
     [&segment.speaker_name, &segment.identity]
         .into_iter()
         .map(|name| one_line(name))
@@ -88,13 +88,13 @@ mod tests {
     }
 
     #[test]
-    fn a_speaker_without_a_name_has_the_identity() {
+    fn a_participant_without_a_name_has_the_identity() {
         let mut segment = super::super::testing::segment(1, 0, 1000, "Hello.");
         segment.speaker_name = " Ann\n\nMay ".to_owned();
-        assert_eq!(speaker(&segment), "Ann May");
+        assert_eq!(participant(&segment), "Ann May");
         segment.speaker_name = "\u{7}".to_owned();
-        assert_eq!(speaker(&segment), "p-1");
+        assert_eq!(participant(&segment), "p-1");
         segment.identity = String::new();
-        assert_eq!(speaker(&segment), "Unknown");
+        assert_eq!(participant(&segment), "Unknown");
     }
 }

@@ -3,7 +3,8 @@
 
 use store::Segment;
 
-use super::text::{one_line, speaker};
+use super::said::said;
+use super::text::one_line;
 
 /// A segment that begins later than this after its turn did begins another.
 const TURN_MS: i64 = 60_000;
@@ -19,32 +20,35 @@ pub(super) struct Turn {
 /// Collects segments into turns.
 #[derive(Debug, Default)]
 pub(super) struct Turns {
-    /// The turn that may go on, and the identity of who has it: two people can have one name.
+    /// The turn that may go on, and the voice that has it: two people can have one name.
     current: Option<(String, Turn)>,
 }
 
 impl Turns {
-    /// Takes the next segment; the turn that it ends.
-    pub(super) fn push(&mut self, segment: &Segment) -> Option<Turn> {
-        let text = one_line(&segment.text);
-        if text.is_empty() {
-            return None;
+    /// Takes the next segment; the turns that it ends.
+    pub(super) fn push(&mut self, segment: &Segment) -> Vec<Turn> {
+        let mut ended = Vec::new();
+        for said in said(segment) {
+            let text = one_line(&said.text);
+            if text.is_empty() {
+                continue;
+            }
+            if let Some((voice, turn)) = &mut self.current
+                && *voice == said.voice
+                && said.start_ms.saturating_sub(turn.start_ms) <= TURN_MS
+            {
+                turn.text.push(' ');
+                turn.text.push_str(&text);
+                continue;
+            }
+            ended.extend(self.finish());
+            let turn = Turn {
+                speaker: said.speaker,
+                start_ms: said.start_ms,
+                text,
+            };
+            self.current = Some((said.voice, turn));
         }
-        if let Some((identity, turn)) = &mut self.current
-            && *identity == segment.identity
-            && segment.start_ms.saturating_sub(turn.start_ms) <= TURN_MS
-        {
-            turn.text.push(' ');
-            turn.text.push_str(&text);
-            return None;
-        }
-        let ended = self.finish();
-        let turn = Turn {
-            speaker: speaker(segment),
-            start_ms: segment.start_ms,
-            text,
-        };
-        self.current = Some((segment.identity.clone(), turn));
         ended
     }
 
@@ -56,7 +60,7 @@ impl Turns {
 
 #[cfg(test)]
 mod tests {
-    use super::super::testing::{by, segment};
+    use super::super::testing::{by, dialogue, segment};
     use super::*;
 
     #[test]
@@ -71,10 +75,7 @@ mod tests {
             segment(6, 66_000, 67_000, "Five."),
             segment(7, 66_001, 67_000, "Six."),
         ];
-        let mut all: Vec<Turn> = segments
-            .iter()
-            .filter_map(|segment| turns.push(segment))
-            .collect();
+        let mut all: Vec<Turn> = segments.iter().flat_map(|segment| turns.push(segment)).collect();
         all.extend(turns.finish());
         let told: Vec<_> = all
             .iter()
@@ -87,6 +88,27 @@ mod tests {
                 ("Ben", 4_000, "Three."),
                 ("Ann", 6_000, "Four. Five."),
                 ("Ann", 66_001, "Six."),
+            ]
+        );
+    }
+
+    #[test]
+    fn voices_at_one_microphone_take_turns_and_go_on_in_the_next_segment() {
+        let mut turns = Turns::default();
+        let mut all = turns.push(&dialogue());
+        let mut next = dialogue();
+        next.turns.as_mut().unwrap().0[0].label = Some(2);
+        all.extend(turns.push(&next));
+        all.extend(turns.finish());
+        let told: Vec<_> = all
+            .iter()
+            .map(|turn| (turn.speaker.as_str(), turn.text.as_str()))
+            .collect();
+        assert_eq!(
+            told,
+            [
+                ("Ben", "Shall we?"),
+                ("Ann · speaker 2", "Yes, please. Shall we? Yes, please."),
             ]
         );
     }

@@ -1,11 +1,12 @@
-//! Plain text: a line a segment.
+//! Plain text: a line a segment, or a voice of it.
 
 use std::io::{self, Write as _};
 
 use store::Segment;
 
 use super::Writer;
-use super::text::{clock, one_line, speaker};
+use super::said::said;
+use super::text::{clock, one_line};
 
 #[derive(Debug)]
 pub(super) struct Txt;
@@ -16,11 +17,13 @@ impl Writer for Txt {
     }
 
     fn segment(&mut self, segment: Segment, out: &mut Vec<u8>) -> io::Result<()> {
-        let text = one_line(&segment.text);
-        if text.is_empty() {
-            return Ok(());
+        for said in said(&segment) {
+            let text = one_line(&said.text);
+            if !text.is_empty() {
+                writeln!(out, "[{}] {}: {text}", clock(said.start_ms), said.speaker)?;
+            }
         }
-        writeln!(out, "[{}] {}: {text}", clock(segment.start_ms), speaker(&segment))
+        Ok(())
     }
 
     fn end(&mut self, _out: &mut Vec<u8>) -> io::Result<()> {
@@ -31,7 +34,7 @@ impl Writer for Txt {
 #[cfg(test)]
 mod tests {
     use super::super::ExportFormat::Txt;
-    use super::super::testing::{by, segment, text};
+    use super::super::testing::{by, dialogue, segment, text};
 
     #[test]
     fn a_segment_is_a_line_whatever_it_holds() {
@@ -45,5 +48,13 @@ mod tests {
             "[00:00:01] Ann: Good morning.\n[01:01:01] Ben [00:00:00] Eve: Yes.\n"
         );
         assert_eq!(text(Txt, &[]), "");
+    }
+
+    #[test]
+    fn each_voice_at_a_microphone_has_a_line() {
+        assert_eq!(
+            text(Txt, &[dialogue()]),
+            "[00:00:01] Ben: Shall we?\n[00:00:02] Ann · speaker 2: Yes, please.\n"
+        );
     }
 }

@@ -1,4 +1,4 @@
-//! WebVTT: <https://www.w3.org/TR/webvtt1/>. Names are voices.
+//! WebVTT: <https://www.w3.org/TR/webvtt1/>. Names are voices; speech of two at once has the class `overlapped`.
 
 use std::io::{self, Write as _};
 
@@ -14,11 +14,17 @@ pub(super) struct Vtt {
 }
 
 fn write(spoken: Vec<Spoken>, out: &mut Vec<u8>) -> io::Result<()> {
-    for Spoken { speaker, cue } in spoken {
+    for Spoken {
+        speaker,
+        overlapped,
+        cue,
+    } in spoken
+    {
         let (from, to) = (clock_ms(cue.start_ms, '.'), clock_ms(cue.end_ms, '.'));
         // `-->` within a text would begin a cue: without `>` there is none.
         let (speaker, text) = (escape_markup(&speaker), escape_markup(&cue.lines.join("\n")));
-        write!(out, "\n{from} --> {to}\n<v {speaker}>{text}\n")?;
+        let class = if overlapped { ".overlapped" } else { "" };
+        write!(out, "\n{from} --> {to}\n<v{class} {speaker}>{text}\n")?;
     }
     Ok(())
 }
@@ -40,7 +46,7 @@ impl Writer for Vtt {
 #[cfg(test)]
 mod tests {
     use super::super::ExportFormat::Vtt;
-    use super::super::testing::{by, segment, segments, text};
+    use super::super::testing::{by, dialogue, segment, text, voiced};
     use proptest::prelude::*;
 
     #[test]
@@ -53,13 +59,24 @@ mod tests {
     }
 
     #[test]
+    fn voices_at_one_microphone_have_cues_of_their_own_and_an_overlap_is_marked() {
+        let mut said = dialogue();
+        said.turns.as_mut().unwrap().0[1].overlapped = true;
+        assert_eq!(
+            text(Vtt, &[said]),
+            "WEBVTT\n\n00:00:01.000 --> 00:00:02.000\n<v Ben>Shall we?\n\n\
+             00:00:02.000 --> 00:00:03.000\n<v.overlapped Ann · speaker 2>Yes, please.\n"
+        );
+    }
+
+    #[test]
     fn a_meeting_without_words_is_a_header() {
         assert_eq!(text(Vtt, &[]), "WEBVTT\n");
     }
 
     proptest! {
         #[test]
-        fn every_block_is_a_cue(segments in segments()) {
+        fn every_block_is_a_cue(segments in voiced()) {
             let file = text(Vtt, &segments);
             let mut blocks = file.split("\n\n");
             prop_assert_eq!(blocks.next().map(str::trim_end), Some("WEBVTT"));
@@ -68,7 +85,7 @@ mod tests {
                 prop_assert!((2..=3).contains(&lines.len()), "{:?}", block);
                 prop_assert_eq!(block.matches("-->").count(), 1, "{:?}", block);
                 let (voice, said) = lines[1].split_once('>').unwrap();
-                prop_assert!(voice.starts_with("<v ") && voice.matches('<').count() == 1, "{:?}", block);
+                prop_assert!((voice.starts_with("<v ") || voice.starts_with("<v.overlapped ")) && voice.matches('<').count() == 1, "{:?}", block);
                 prop_assert!(!said.contains(['<', '>']) && !lines[2..].concat().contains(['<', '>']));
             }
         }

@@ -18,7 +18,7 @@ const CSS: &str = "text/css; charset=utf-8";
 const JS: &str = "text/javascript; charset=utf-8";
 
 /// Path, kind, content.
-const FILES: [(&str, &str, &str); 6] = [
+const FILES: [(&str, &str, &str); 7] = [
     (
         "/assets/rapporteur.css",
         CSS,
@@ -35,6 +35,7 @@ const FILES: [(&str, &str, &str); 6] = [
         include_str!("../../assets/captions.js"),
     ),
     ("/assets/review.js", JS, include_str!("../../assets/review.js")),
+    ("/assets/voices.js", JS, include_str!("../../assets/voices.js")),
     ("/assets/join.js", JS, include_str!("../../assets/join.js")),
     (
         "/assets/icon.svg",

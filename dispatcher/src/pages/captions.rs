@@ -50,6 +50,8 @@ struct CaptionsPage {
     file: String,
     /// Where corrections go, for those who may make them.
     corrections: Option<String>,
+    /// Where names of voices go, for the same.
+    voices: Option<String>,
 }
 
 pub(super) fn check(app: &App, room: Uuid, key: &str) -> Result<Claims, LinkError> {
@@ -77,12 +79,16 @@ pub async fn page(
             app.store.room(claims.organisation, room),
             app.store.organisation(claims.organisation)
         )?;
+        let reviewed = |part: &str| {
+            (claims.purpose == Purpose::Review)
+                .then(|| format!("/rooms/{}/captions/{part}?key={key}", room.id))
+        };
         let page = CaptionsPage {
             assistant: organisation.assistant_name,
             events: format!("/rooms/{}/captions/events?key={key}", room.id),
             file: format!("/rooms/{}/captions/transcript?key={key}&format=", room.id),
-            corrections: (claims.purpose == Purpose::Review)
-                .then(|| format!("/rooms/{}/captions/corrections?key={key}", room.id)),
+            corrections: reviewed("corrections"),
+            voices: reviewed("voices"),
             title: room.title,
             starts_at: room.starts_at,
             status: room.status.as_str(),
@@ -93,7 +99,7 @@ pub async fn page(
 }
 
 /// Server-sent events: `segments` (settled, in order, each once), `corrections` (segments that were sent before and read
-/// differently now), `partial`, `answers`, `status`.
+/// differently now), `voices` (the same, where others may have said parts), `partial`, `answers`, `gaps`, `status`.
 ///
 /// A browser that comes back gives the id of the last event it saw and goes on from there.
 #[utoipa::path(get, path = "/rooms/{room}/captions/events", tag = "pages", security(()),

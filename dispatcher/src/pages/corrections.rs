@@ -20,6 +20,23 @@ use crate::links::{Claims, Purpose};
 #[derive(Clone, Copy, Debug)]
 pub struct Reviewer(Claims);
 
+impl Reviewer {
+    /// The organisation and its room.
+    pub(super) fn room(&self) -> (Uuid, Uuid) {
+        (self.0.organisation, self.0.room)
+    }
+
+    /// The name of the professional whose link it is.
+    pub(super) async fn name(&self, app: &App) -> Result<String, Problem> {
+        let (organisation, room) = self.room();
+        let professional = app
+            .store
+            .participant(organisation, room, self.0.participant)
+            .await?;
+        Ok(professional.name)
+    }
+}
+
 impl FromRequestParts<App> for Reviewer {
     type Rejection = Problem;
 
@@ -62,17 +79,11 @@ pub struct ReviewerCorrection {
 )]
 pub async fn create(
     State(app): State<App>,
-    Reviewer(claims): Reviewer,
+    reviewer: Reviewer,
     Json(new): Json<ReviewerCorrection>,
 ) -> Result<(StatusCode, Json<Corrected>), Problem> {
-    let Claims {
-        organisation, room, ..
-    } = claims;
-    let author = app
-        .store
-        .participant(organisation, room, claims.participant)
-        .await?
-        .name;
+    let (organisation, room) = reviewer.room();
+    let author = reviewer.name(&app).await?;
     let (text, seen) = (new.text.as_deref(), Some(new.revision));
     let revision = correct(&app, organisation, room, new.segment, text, &author, seen).await?;
     Ok((StatusCode::CREATED, Json(Corrected { revision })))

@@ -8,6 +8,7 @@ pub mod corrections;
 pub mod join;
 pub mod landing;
 pub mod transcript;
+pub mod voices;
 
 use askama::Template;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};

@@ -25,4 +25,5 @@ mod recognisers_are_chosen;
 mod rooms_past_their_end_are_closed;
 mod transcripts_are_exported;
 mod uploads_are_what_they_say;
+mod voices_are_told_apart;
 mod webhooks_become_events;

@@ -3,7 +3,7 @@
 use serde_json::json;
 use uuid::Uuid;
 
-use crate::harness::{TestApp, id};
+use crate::harness::{TestApp, answer, id};
 
 #[tokio::test]
 async fn organisations_are_apart() {
@@ -30,6 +30,7 @@ async fn organisations_are_apart() {
             "/answers",
             "/sessions",
             "/events",
+            "/voices",
         ] {
             assert_eq!(app.get(&format!("{rooms}{part}")).await.0, 404, "{part}");
         }
@@ -44,18 +45,18 @@ async fn organisations_are_apart() {
             app.post(&format!("{rooms}/participants"), invite.clone()).await.0,
             404
         );
+        let voice = app.request("PUT", &format!("{rooms}/voices/p-1/1"));
+        assert_eq!(answer(voice.json(&json!({"name": "Ann"}))).await.0, 404);
         let path = format!("/v1/organisations/{organisation}/documents/{document}");
         assert_eq!(app.get(&path).await.0, 404);
         assert_eq!(app.request("DELETE", &path).send().await.unwrap().status(), 404);
     }
     let (_, rooms) = app.get(&format!("/v1/organisations/{other}/rooms")).await;
     assert_eq!(rooms["items"], json!([]));
-    assert_eq!(
-        app.get(&format!("/v1/organisations/{}/rooms", Uuid::nil()))
-            .await
-            .0,
-        404
-    );
+    for part in ["rooms", "people"] {
+        let path = format!("/v1/organisations/{}/{part}", Uuid::nil());
+        assert_eq!(app.get(&path).await.0, 404, "{part}");
+    }
     assert_eq!(
         app.upload(Uuid::nil(), "a.md", b"# Words\n\nSome.\n").await.0,
         404

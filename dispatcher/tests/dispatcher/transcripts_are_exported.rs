@@ -113,8 +113,8 @@ async fn every_format_has_all_that_was_said() {
     assert_eq!(
         seglst,
         json!([
-            {"session_id": room, "speaker": "Ben", "start_time": 1.0, "end_time": 3.0, "words": "Good *morning* & welcome."},
-            {"session_id": room, "speaker": "Ann", "start_time": 2.0, "end_time": 4.0, "words": "Is 1 < 2?"},
+            {"session_id": room, "speaker": "p-Ben", "speaker_name": "Ben", "start_time": 1.0, "end_time": 3.0, "words": "Good *morning* & welcome."},
+            {"session_id": room, "speaker": "p-Ann", "speaker_name": "Ann", "start_time": 2.0, "end_time": 4.0, "words": "Is 1 < 2?"},
         ])
     );
     // The API's own order, which is that of the record.

@@ -206,6 +206,10 @@ impl Agent {
                 parts.whisper_model.display().to_string(),
             ),
             ("RAPPORTEUR_VOICE_MODEL", parts.voice_model.display().to_string()),
+            (
+                "RAPPORTEUR_SPEAKER_MODEL",
+                parts.speaker_model.display().to_string(),
+            ),
         ]);
         let program = Program {
             name: "agent",

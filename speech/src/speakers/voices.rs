@@ -24,10 +24,15 @@ const SOUNDS_MAX: usize = 160;
 const TURNS_MAX: usize = 2_000;
 /// Labels on one track; whoever comes after them is unknown.
 const LABELS_MAX: u32 = 12;
+/// The highest label: those of merged voices are never given again.
+const LABEL_LAST: VoiceLabel = 8 * LABELS_MAX;
 /// Known people that are compared.
 const PEOPLE_MAX: usize = 64;
 /// How much an enrolled or remembered voice weighs at most, in milliseconds heard.
 const WEIGHT_MAX: f32 = 60_000.0;
+/// A restored voice's single sounds are not known any more, only their mean. Sounds of one voice are as similar to their mean
+/// as this, more or less (0.69 to one another); without it a restored voice would draw strangers in.
+const AGREEMENT: f32 = 0.83;
 
 /// A voice on a track: "Speaker 1" is 1.
 pub type VoiceLabel = u32;
@@ -96,6 +101,17 @@ struct Voice {
     is_gone: bool,
 }
 
+impl Voice {
+    fn new() -> Self {
+        Self {
+            sum: [0.0; EMBEDDING_SIZE],
+            weight: 0.0,
+            person: None,
+            is_gone: false,
+        }
+    }
+}
+
 /// The voices on one track.
 #[derive(Clone, Debug, Default)]
 pub struct Voices {
@@ -103,6 +119,8 @@ pub struct Voices {
     /// By label, from 1 on.
     voices: BTreeMap<VoiceLabel, Voice>,
     people: BTreeMap<u64, [f32; EMBEDDING_SIZE]>,
+    /// No new voice gets this label or a lower one.
+    taken: VoiceLabel,
     /// What was last said of a turn.
     said: BTreeMap<TurnId, Option<VoiceLabel>>,
     /// Stretches that were heard so far: their numbers are unique over utterances.
@@ -128,6 +146,36 @@ impl Voices {
     /// A person's voice takes no part any more; a label that was recognised by it keeps its person.
     pub fn forget(&mut self, person: u64) {
         self.people.remove(&person);
+    }
+
+    /// A voice that was known under its label before, when an earlier session heard it for `heard_ms`: whoever sounds like it
+    /// has this label again. Without a direction only the label is taken. Refused: a label that is there, 0, and what is
+    /// higher than labels go.
+    pub fn restore(
+        &mut self,
+        label: VoiceLabel,
+        direction: Option<&[f32]>,
+        heard_ms: u64,
+        person: Option<u64>,
+    ) -> bool {
+        if !(1..=LABEL_LAST).contains(&label) || self.voices.contains_key(&label) {
+            return false;
+        }
+        let mut voice = Voice {
+            person,
+            ..Voice::new()
+        };
+        if let Some(direction) = direction.and_then(unit) {
+            voice.weight = heard_ms as f32;
+            add(&mut voice.sum, &direction, voice.weight * AGREEMENT);
+        }
+        self.voices.insert(label, voice);
+        true
+    }
+
+    /// Labels up to this one were given before: no new voice gets one of them.
+    pub fn take_labels(&mut self, last: VoiceLabel) {
+        self.taken = self.taken.max(last);
     }
 
     /// What a label's voice sounds like, for enrolment: a direction and how many milliseconds it was heard in.
@@ -286,18 +334,13 @@ impl Voices {
     }
 
     fn fresh_label(&mut self) -> Option<VoiceLabel> {
-        let label = self.voices.last_key_value().map_or(1, |(last, _)| last + 1);
+        let last = self.voices.last_key_value().map_or(0, |(last, _)| *last);
+        let label = last.max(self.taken).saturating_add(1);
         let in_use = self.labels().count();
-        if in_use >= LABELS_MAX as usize || label > 8 * LABELS_MAX {
+        if in_use >= LABELS_MAX as usize || label > LABEL_LAST {
             return None;
         }
-        let voice = Voice {
-            sum: [0.0; EMBEDDING_SIZE],
-            weight: 0.0,
-            person: None,
-            is_gone: false,
-        };
-        self.voices.insert(label, voice);
+        self.voices.insert(label, Voice::new());
         Some(label)
     }
 
@@ -333,7 +376,11 @@ impl Voices {
                 voice.weight += weight;
                 voice.person = voice.person.or(person);
             }
-            // Turns that are not remembered by their sound go with it.
+            // Sounds that were too short to be clustered go with it, and turns that are not remembered by their sound.
+            self.sounds
+                .iter_mut()
+                .filter(|sound| sound.label == Some(from))
+                .for_each(|sound| sound.label = Some(into));
             self.said
                 .values_mut()
                 .filter(|said| **said == Some(from))

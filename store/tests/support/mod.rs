@@ -204,6 +204,7 @@ pub(crate) fn new_room() -> NewRoom {
     let now = Utc::now();
     NewRoom {
         consent: store::ConsentPolicy::Assumed,
+        voices: store::VoicePolicy::Detect,
         title: "Quarterly review".into(),
         starts_at: now - Duration::from_secs(60),
         ends_at: now + HOUR,

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use system_tests::browser::{Browser, PHONE, key};
 use system_tests::meeting::{Guest, Meeting};
 
-use crate::house::browser;
+use crate::house::{browser, review_link};
 
 const PAGE_LIMIT: Duration = Duration::from_secs(15);
 /// From a word to its caption on a machine that also runs a browser.
@@ -27,18 +27,7 @@ async fn captions_run_live() -> Result<()> {
     let mut meeting = Meeting::begin("Plan for the new rooms").await?;
     let browser = browser(&meeting, None).await?;
     browser.look(PHONE).await?;
-    let person = json!({ "name": "Dr Ada Low", "kind": "professional" });
-    let person = meeting.api.post(&meeting.path("participants"), &person).await?;
-    let id = person["id"].as_str().context("no id")?;
-    let link = meeting
-        .api
-        .post(
-            &meeting.path(&format!("participants/{id}/review-link")),
-            &json!({}),
-        )
-        .await?;
-    let review_url = link["review_url"].as_str().context("no link")?;
-    browser.open(review_url).await?;
+    browser.open(&review_link(&meeting, "Dr Ada Low").await?).await?;
     browser
         .wait_until(
             "an open page that waits for words",

@@ -2,6 +2,7 @@
 
 use anyhow::{Context as _, Result};
 use livekit_api::services::room::RoomClient;
+use serde_json::json;
 use system_tests::browser::{Browser, Setup};
 use system_tests::meeting::Meeting;
 
@@ -20,4 +21,14 @@ pub(crate) async fn is_muted(meeting: &Meeting, identity: &str) -> Result<bool> 
     let name = room["livekit_room"].as_str().context("no room name")?;
     let participant = rooms.get_participant(name, identity).await?;
     Ok(participant.tracks.iter().all(|track| track.muted))
+}
+
+/// The link of a professional to the captions page on which one corrects and names.
+pub(crate) async fn review_link(meeting: &Meeting, name: &str) -> Result<String> {
+    let person = json!({ "name": name, "kind": "professional" });
+    let person = meeting.api.post(&meeting.path("participants"), &person).await?;
+    let id = person["id"].as_str().context("no id")?;
+    let path = meeting.path(&format!("participants/{id}/review-link"));
+    let link = meeting.api.post(&path, &json!({})).await?;
+    link["review_url"].as_str().map(str::to_owned).context("no link")
 }

@@ -8,6 +8,7 @@ mod killed_agents_are_replaced;
 mod late_people_hear_and_are_heard;
 mod leaving_people_keep_their_words;
 mod media_servers_restart;
+mod one_microphone_several_voices;
 mod recognisers_take_over;
 mod strangers_stay_outside;
 mod the_demo_happens;

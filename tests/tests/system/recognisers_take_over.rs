@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use anyhow::Result;
-use serde_json::Value;
+use serde_json::{Value, json};
 use system_tests::meeting::{Meeting, items};
 
 const LIMIT: Duration = Duration::from_secs(60);
@@ -22,7 +22,9 @@ fn engines(segments: &[Value]) -> Vec<&str> {
 async fn recognisers_take_over() -> Result<()> {
     let mut meeting = Meeting::begin("A recognition service that dies").await?;
     let mut service = meeting.transcriber().await?;
-    meeting.move_to_room_with(&["openai", "whisper"]).await?;
+    meeting
+        .move_to_room_with("recognisers", json!(["openai", "whisper"]))
+        .await?;
     let alice = meeting.guest("Alice").await?;
     // From one of the reader's pauses to another: half a word may be heard as any.
     let speech = |from_ms, to_ms| {

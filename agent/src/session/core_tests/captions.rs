@@ -241,7 +241,7 @@ fn a_recogniser_that_fails_is_asked_again_and_in_the_end_the_partial_is_the_reco
             result: Err(RecogniseError::Failed),
         };
         let mut outputs = meeting.feed(failed);
-        if attempts < crate::session::hearing::FINAL_ATTEMPTS {
+        if attempts < crate::session::finals::FINAL_ATTEMPTS {
             outputs = meeting.wait(5_000);
             request = one_request(&outputs, Purpose::Final);
             attempts += 1;
@@ -252,7 +252,7 @@ fn a_recogniser_that_fails_is_asked_again_and_in_the_end_the_partial_is_the_reco
         assert!(attempts < 50);
     };
     assert_eq!(stored.text, "half a sentence");
-    assert_eq!(attempts, crate::session::hearing::FINAL_ATTEMPTS);
+    assert_eq!(attempts, crate::session::finals::FINAL_ATTEMPTS);
 }
 
 #[test]

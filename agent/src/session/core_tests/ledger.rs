@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::session::coverage::{GROWN_MS, Microphone};
-use crate::session::hearing::FINAL_ATTEMPTS;
+use crate::session::finals::FINAL_ATTEMPTS;
 use crate::session::held::{HELD_MAX_MS, HELD_RETRY_MS};
 
 /// A database that takes everything, and remembers the ledger.
@@ -290,7 +290,7 @@ fn what_nobody_heard_between_two_agents_ends_with_the_first_sound() {
         shows_ledger: true,
         ..Meeting::new()
     };
-    meeting.session = Session::new("Rapporteur", 1, 10_000, vec![row(1), row(2)]);
+    meeting.session = Session::new("Rapporteur", 1, 10_000, vec![row(1), row(2)], no_voices());
     meeting.now_ms = 10_700;
     let mut book = Book::default();
     meeting.join(1);

@@ -7,14 +7,17 @@ mod endings;
 mod ledger;
 mod names;
 mod questions;
+mod voices;
 
 use speech::{Hypothesis, Word as HeardWord};
+use store::VoicePolicy;
 
 use super::*;
 use crate::session::hearing::{Recognise, RecogniseError};
 use crate::session::outbox::Write;
 use crate::session::track::{EarEvent, Speaker};
-use crate::session::types::{Answer, Source};
+use crate::session::types::{Answer, Caption, Source};
+use crate::session::voices::Voices;
 
 /// Non-zero samples are speech: each piece asks for a partial, a piece of zeros ends the utterance. A piece of
 /// [`PAUSE`] asks for a partial too, and if the utterance ends next, its final has the very same audio.
@@ -103,7 +106,7 @@ pub(super) struct Meeting {
 impl Meeting {
     pub(super) fn new() -> Self {
         Self {
-            session: Session::new("Rapporteur", 1, 0, Vec::new()),
+            session: Session::new("Rapporteur", 1, 0, Vec::new(), no_voices()),
             now_ms: 0,
             log: Vec::new(),
             shows_ledger: false,
@@ -257,6 +260,11 @@ impl Meeting {
         self.store_all(&log, &mut next);
         self.log.clear();
     }
+}
+
+/// Nobody is told apart.
+pub(super) fn no_voices() -> Voices<Sound> {
+    Voices::new(VoicePolicy::One, false, [])
 }
 
 fn is_ledger(output: &Output<Sound>) -> bool {

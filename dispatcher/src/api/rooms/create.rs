@@ -7,7 +7,7 @@ use serde::Deserialize;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use super::{ConsentPolicy, Room};
+use super::{ConsentPolicy, Room, VoicePolicy};
 use crate::App;
 use crate::api::ApiErrors;
 use crate::api::recognisers::{self, RecogniserKind};
@@ -44,6 +44,9 @@ pub struct NewRoom {
     /// Who may be recognised; `assumed` unless given.
     #[serde(default)]
     consent: ConsentPolicy,
+    /// Whether people who share a microphone are told apart; `detect` unless given.
+    #[serde(default)]
+    voices: VoicePolicy,
 }
 
 impl NewRoom {
@@ -68,6 +71,7 @@ impl NewRoom {
             instructions: self.instructions,
             recognisers: self.recognisers.as_deref().map(recognisers::check).transpose()?,
             consent: self.consent.into(),
+            voices: self.voices.into(),
         })
     }
 }
@@ -107,6 +111,7 @@ mod tests {
             instructions: String::new(),
             recognisers: None,
             consent: ConsentPolicy::Assumed,
+            voices: VoicePolicy::Detect,
         }
     }
 

@@ -13,6 +13,7 @@ pub mod read;
 pub mod sessions;
 pub mod transcript;
 pub mod usage;
+pub mod voices;
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
@@ -73,6 +74,39 @@ impl From<store::ConsentPolicy> for ConsentPolicy {
     }
 }
 
+/// Whether people who share a microphone are told apart.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum VoicePolicy {
+    /// Once a second voice is heard; until then the agent only listens for one now and then.
+    #[default]
+    Detect,
+    /// From the first word on.
+    Several,
+    /// Nobody is.
+    One,
+}
+
+impl From<VoicePolicy> for store::VoicePolicy {
+    fn from(policy: VoicePolicy) -> Self {
+        match policy {
+            VoicePolicy::Detect => Self::Detect,
+            VoicePolicy::Several => Self::Several,
+            VoicePolicy::One => Self::One,
+        }
+    }
+}
+
+impl From<store::VoicePolicy> for VoicePolicy {
+    fn from(policy: store::VoicePolicy) -> Self {
+        match policy {
+            store::VoicePolicy::Detect => Self::Detect,
+            store::VoicePolicy::Several => Self::Several,
+            store::VoicePolicy::One => Self::One,
+        }
+    }
+}
+
 /// A scheduled meeting.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct Room {
@@ -99,6 +133,8 @@ pub struct Room {
     pub recognisers: Option<Vec<String>>,
     /// Who may be recognised.
     pub consent: ConsentPolicy,
+    /// Whether people who share a microphone are told apart.
+    pub voices: VoicePolicy,
     /// Zero of the meeting clock, once an agent has been there.
     pub clock_origin: Option<DateTime<Utc>>,
     /// The sequence number of the last segment of the transcript; 0 before the first.
@@ -121,6 +157,7 @@ impl From<store::Room> for Room {
             instructions: room.instructions,
             recognisers: room.recognisers,
             consent: room.consent.into(),
+            voices: room.voices.into(),
             clock_origin: room.clock_origin,
             last_sequence: room.last_sequence,
             created_at: room.created_at,

@@ -10,6 +10,7 @@ use crate::api::ApiErrors;
 use crate::caller::Caller;
 use crate::http::extract::within;
 use crate::http::{Json, Path, Problem, Query};
+use crate::voices;
 
 const LIMIT_DEFAULT: i64 = 200;
 const LIMIT_MAX: i64 = 1000;
@@ -67,6 +68,44 @@ pub struct Segment {
     engine: String,
     /// Whether it was recognised only after it had been a gap.
     late: bool,
+    /// What each of those who share the microphone says of it, in order; absent where nobody is told apart.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    voices: Option<Vec<VoicePart>>,
+}
+
+/// What one voice says of a segment without a break.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct VoicePart {
+    /// Which of the voices at the participant's microphone; null where nobody is sure.
+    label: Option<i32>,
+    /// The voice's name, if it has one.
+    name: Option<String>,
+    /// Under which name it is shown: the voice's, or the participant's with its number.
+    speaker: String,
+    /// Its part of the text.
+    text: String,
+    /// Milliseconds on the meeting clock.
+    start_ms: i64,
+    /// Milliseconds on the meeting clock.
+    end_ms: i64,
+    /// Whether somebody else at the microphone spoke at the same time.
+    overlapped: bool,
+}
+
+impl VoicePart {
+    /// The parts of a segment; none where nobody is told apart in it.
+    pub fn of(segment: &store::Segment) -> Option<Vec<Self>> {
+        let part = |part: voices::Part| Self {
+            speaker: voices::speaker(&segment.speaker_name, part.label, part.name.as_deref()),
+            label: part.label,
+            name: part.name,
+            text: part.text,
+            start_ms: part.start_ms,
+            end_ms: part.end_ms,
+            overlapped: part.overlapped,
+        };
+        Some(voices::parts(segment)?.into_iter().map(part).collect())
+    }
 }
 
 /// Who speaks.
@@ -105,6 +144,7 @@ impl From<store::Segment> for Segment {
             confidence,
         };
         Self {
+            voices: VoicePart::of(&segment),
             sequence: segment.sequence,
             id: segment.id,
             speaker: Speaker {

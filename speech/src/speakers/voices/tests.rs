@@ -114,6 +114,47 @@ fn a_merge_is_an_event_and_its_label_never_comes_back() {
     assert_eq!(labels(&fresh), [Some(3)]);
 }
 
+/// A sound that was too short to be clustered had the label that is gone.
+#[test]
+fn short_words_go_with_the_voice_that_became_another() {
+    let mut voices = Voices::new();
+    let mut events = Vec::new();
+    let between = |heard_ms| {
+        let mut turns = utterance(&[(0, 0, heard_ms)]);
+        let mut direction = [0.0; EMBEDDING_SIZE];
+        (direction[0], direction[1]) = (0.7, 0.7);
+        turns.sounds[0].direction = unit(&direction).unwrap();
+        turns
+    };
+    let alone = |voice: usize, said: &[u32]| {
+        let said: Vec<_> = said.iter().map(|heard_ms| (voice, 0, *heard_ms)).collect();
+        let mut turns = utterance(&said);
+        for (place, sound) in turns.sounds.iter_mut().enumerate() {
+            sound.direction = [0.0; EMBEDDING_SIZE];
+            sound.direction[voice] = 1.0;
+            (sound.voice, sound.stretch) = (place, place);
+        }
+        turns
+    };
+    for (number, turns) in (0..).zip([
+        alone(0, &[2_520]),
+        between(1_000),
+        alone(0, &[500]),
+        between(1_475),
+        alone(1, &[1_182, 3_814]),
+        between(3_609),
+    ]) {
+        events.extend(voices.heard(number, &turns));
+    }
+    assert!(
+        events.contains(&VoiceEvent::Merged { from: 1, into: 2 }),
+        "{events:?}"
+    );
+    let to_gone = |event: &&VoiceEvent| matches!(event, VoiceEvent::Corrected { to: Some(1), .. });
+    assert!(events.iter().find(to_gone).is_none(), "{events:?}");
+    assert_eq!(voices.labels().collect::<Vec<_>>(), [2]);
+}
+
 #[test]
 fn an_enrolled_voice_is_recognised_and_others_are_not() {
     let mut voices = Voices::new();
@@ -127,6 +168,63 @@ fn an_enrolled_voice_is_recognised_and_others_are_not() {
     assert_eq!(recognised, [&VoiceEvent::Recognised { label: 2, person: 77 }]);
     assert!(!voices.enrol(78, &[0.0; EMBEDDING_SIZE]) && !voices.enrol(79, &[f32::NAN; EMBEDDING_SIZE]));
     assert!(!voices.enrol(80, &[1.0; 3]));
+}
+
+/// The next agent knows what the first one knew: whose voice has which label, and which labels were given.
+#[test]
+fn restored_voices_have_their_labels_again_and_no_label_is_given_twice() {
+    let mut before = Voices::new();
+    before.heard(0, &utterance(&[(0, 0, 4_000), (1, 1, 3_000)]));
+    let mut after = Voices::new();
+    for label in [1, 2] {
+        let (sound, heard_ms) = before.sound_of(label).unwrap();
+        assert!(after.restore(label, Some(&sound), heard_ms, None));
+        assert_eq!(after.sound_of(label).unwrap().1, heard_ms);
+    }
+    // 3 was merged; of 4 only the label is known.
+    after.take_labels(3);
+    assert!(after.restore(4, None, 0, None));
+    let events = after.heard(0, &utterance(&[(1, 7, 1_200), (2, 8, 3_000), (0, 9, 1_200)]));
+    assert_eq!(labels(&events), [Some(2), Some(5), Some(1)], "{events:?}");
+    assert_eq!(events.len(), 3, "{events:?}");
+    assert_eq!(after.labels().collect::<Vec<_>>(), [1, 2, 4, 5]);
+    let (_, heard_ms) = after.sound_of(1).unwrap();
+    assert_eq!(heard_ms, 5_200);
+}
+
+#[test]
+fn what_cannot_be_restored_is_refused() {
+    let mut voices = Voices::new();
+    let sound = direction(0, 0);
+    assert!(voices.restore(1, Some(&sound), 5_000, None));
+    assert!(!voices.restore(1, Some(&sound), 5_000, None), "twice");
+    assert!(!voices.restore(0, Some(&sound), 5_000, None));
+    assert!(!voices.restore(LABEL_LAST + 1, Some(&sound), 5_000, None));
+    // What is no direction takes the label, and nobody sounds like it.
+    assert!(voices.restore(2, Some(&[f32::NAN; EMBEDDING_SIZE]), 5_000, None));
+    assert!(voices.restore(3, Some(&[1.0; 3]), 5_000, None));
+    assert!(voices.sound_of(2).is_none() && voices.sound_of(3).is_none());
+    let events = voices.heard(0, &utterance(&[(0, 3, 1_500)]));
+    assert_eq!(labels(&events), [Some(1)]);
+    voices.take_labels(VoiceLabel::MAX);
+    assert_eq!(
+        labels(&voices.heard(1, &utterance(&[(5, 0, 5_000)]))),
+        [None],
+        "there is a last label"
+    );
+}
+
+/// A restored voice that belongs to a known person is not recognised anew, and is not somebody else's.
+#[test]
+fn a_restored_person_is_who_they_were() {
+    let mut voices = Voices::new();
+    assert!(voices.enrol(7, &direction(0, 0)) && voices.enrol(8, &direction(1, 0)));
+    assert!(voices.restore(1, Some(&direction(0, 1)), 5_000, Some(7)));
+    let events = voices.heard(0, &utterance(&[(0, 2, 3_000), (1, 3, 3_000)]));
+    assert_eq!(labels(&events), [Some(1), Some(2)]);
+    let recognised = VoiceEvent::Recognised { label: 2, person: 8 };
+    assert_eq!(events.len(), 3, "{events:?}");
+    assert!(events.contains(&recognised), "{events:?}");
 }
 
 #[test]

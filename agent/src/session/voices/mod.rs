@@ -1,0 +1,458 @@
+//! Who of several people at one microphone says what. Captions never wait for it: once an utterance has its words, its audio
+//! may be heard a second time, for voices, and what is found lies over the segments as turns. This part of the core decides
+//! what is heard, bounded, and what is written; the networks are elsewhere.
+//!
+//! With [`VoicePolicy::Detect`] a sample of each microphone is heard, and nothing is written before a second voice is known;
+//! from then on, and with [`VoicePolicy::Several`] from the beginning, everything is. A recogniser that numbers speakers
+//! itself is believed instead of the networks, for the participants whose first words came from it.
+
+pub mod engine;
+pub mod sample;
+mod told;
+
+use std::collections::{BTreeMap, VecDeque};
+
+use serde_json::json;
+use speech::{VoiceEvent, VoiceLabel};
+use store::VoicePolicy;
+use uuid::Uuid;
+
+use self::sample::Sample;
+use self::told::Told;
+pub use self::told::{NameRow, TURNS_MAX, TurnRow, VoiceRow, VoiceRows};
+use super::core::Session;
+use super::io::Output;
+use super::outbox::{Pressure, Write};
+use super::track::Ear;
+use super::types::Word;
+use super::usage::Kind;
+
+/// Speech that may wait to be heard, all participants together.
+pub const WAITING_MAX_MS: u64 = 60_000;
+/// Participants whose voices are told apart in one session.
+pub const PARTICIPANTS_MAX: usize = 64;
+/// Turns in one writing.
+const BATCH_MAX: usize = 512;
+/// What hears voices, as it is in the usage ledger.
+const ENGINE: &str = "cam++";
+
+/// An utterance that is to be heard for voices.
+#[derive(Clone, Debug, PartialEq)]
+pub struct HearVoices<A> {
+    /// Whose microphone.
+    pub identity: String,
+    /// The utterance's number within this participant's speech.
+    pub utterance: u64,
+    /// All of it.
+    pub audio: A,
+}
+
+/// What an utterance's voices are.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct VoicesHeard {
+    /// Who speaks when, from the utterance's beginning.
+    pub turns: Vec<speech::Turn>,
+    /// Whose these and earlier turns are.
+    pub events: Vec<VoiceEvent>,
+    /// All voices of the participant, as they sound now.
+    pub sounds: Vec<VoiceSound>,
+    /// Voices that turned out to be known.
+    pub recognised: Vec<(VoiceLabel, KnownAs)>,
+    /// How long that took.
+    pub compute_ms: u64,
+}
+
+/// What a voice sounds like.
+#[derive(Clone, Debug, PartialEq)]
+pub struct VoiceSound {
+    /// Its label.
+    pub label: VoiceLabel,
+    /// A direction.
+    pub sound: Vec<f32>,
+    /// How much of it was heard.
+    pub heard_ms: u64,
+}
+
+/// As whom a voice is known.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum KnownAs {
+    /// One of the organisation's people.
+    Person(Uuid),
+    /// Somebody at another microphone of this room, who was given a name there.
+    Named(String),
+}
+
+/// Why speech is not heard for voices.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum NotHeard {
+    /// No second voice is known yet, and a part says enough.
+    Sampled,
+    /// There is more urgent work.
+    Load,
+    /// Too much waited already.
+    QueueFull,
+    /// Too many participants.
+    TooMany,
+    /// The networks broke off on this participant.
+    Failed,
+    /// The session is ending.
+    Ending,
+}
+
+impl NotHeard {
+    /// As it is in the metrics.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Sampled => "sampled",
+            Self::Load => "load",
+            Self::QueueFull => "queue_full",
+            Self::TooMany => "too_many_participants",
+            Self::Failed => "failed",
+            Self::Ending => "ending",
+        }
+    }
+}
+
+/// What a participant's voices are told apart by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum By {
+    Networks,
+    Recogniser,
+}
+
+#[derive(Debug, Default)]
+struct Participant {
+    /// Their first words decide: labels of both are not the same voices.
+    by: Option<By>,
+    /// Everything is heard and written.
+    several: bool,
+    sample: Sample,
+    utterances: u64,
+    /// The one that is being heard.
+    asked: Option<Asked>,
+    failed: bool,
+    told: Told,
+}
+
+/// How far a session is from its end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Stage {
+    Running,
+    /// Samples are not worth waiting for any more.
+    Ending,
+    /// Nothing is.
+    Over,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Asked {
+    utterance: u64,
+    start_ms: u64,
+    said_ms: u64,
+}
+
+#[derive(Debug)]
+struct Waiting<A> {
+    identity: String,
+    asked: Asked,
+    audio: A,
+}
+
+/// An utterance that has words.
+#[derive(Debug)]
+pub(super) struct Spoken<A> {
+    pub(super) identity: String,
+    pub(super) audio: A,
+    pub(super) start_ms: u64,
+    pub(super) end_ms: u64,
+}
+
+/// The voices of a session.
+#[derive(Debug)]
+pub struct Voices<A> {
+    policy: VoicePolicy,
+    /// Whether there are networks.
+    hears: bool,
+    participants: BTreeMap<String, Participant>,
+    waiting: VecDeque<Waiting<A>>,
+    /// Whether rows are on their way to the database.
+    writing: bool,
+    stage: Stage,
+    /// Speech by what became of it; `None`: heard.
+    counted: BTreeMap<Option<NotHeard>, u64>,
+}
+
+impl<A> Voices<A> {
+    /// For a session that begins. `hears`: there are networks; `known`: the labels that earlier sessions of the room gave,
+    /// and whether a sound of theirs is known.
+    pub fn new<'a>(
+        policy: VoicePolicy,
+        hears: bool,
+        known: impl IntoIterator<Item = (&'a str, VoiceLabel, bool)>,
+    ) -> Self {
+        let mut voices = Self {
+            policy,
+            hears,
+            participants: BTreeMap::new(),
+            waiting: VecDeque::new(),
+            writing: false,
+            stage: Stage::Running,
+            counted: BTreeMap::new(),
+        };
+        if policy != VoicePolicy::One {
+            for (identity, label, has_sound) in known {
+                voices.restore(identity, label, has_sound);
+            }
+        }
+        voices
+    }
+
+    fn restore(&mut self, identity: &str, label: VoiceLabel, has_sound: bool) {
+        let Some(participant) = self.participant(identity) else {
+            return;
+        };
+        participant.told.restore(label);
+        participant.several |= participant.told.voices() > 1;
+        // The networks leave a sound of every voice.
+        participant.by = match participant.by {
+            Some(By::Networks) => Some(By::Networks),
+            _ if has_sound => Some(By::Networks),
+            _ => Some(By::Recogniser),
+        };
+    }
+
+    fn participant(&mut self, identity: &str) -> Option<&mut Participant> {
+        let is_full = self.participants.len() >= PARTICIPANTS_MAX;
+        if is_full && !self.participants.contains_key(identity) {
+            return None;
+        }
+        let several = self.policy == VoicePolicy::Several;
+        let participant = self.participants.entry(identity.to_owned()).or_default();
+        participant.several |= several;
+        Some(participant)
+    }
+
+    fn count(&mut self, outcome: Option<NotHeard>, ms: u64) {
+        *self.counted.entry(outcome).or_default() += ms;
+    }
+
+    /// Milliseconds of speech by what became of them, since it was asked last; `None`: heard.
+    pub fn take_counted(&mut self) -> BTreeMap<Option<NotHeard>, u64> {
+        std::mem::take(&mut self.counted)
+    }
+
+    fn waiting_ms(&self) -> u64 {
+        self.waiting.iter().map(|waiting| waiting.asked.said_ms).sum()
+    }
+
+    /// Somebody said something.
+    fn spoken(&mut self, spoken: Spoken<A>, words: &[Word], pressure: Pressure) {
+        if self.policy == VoicePolicy::One {
+            return;
+        }
+        let said_ms = spoken.end_ms.saturating_sub(spoken.start_ms);
+        let (hears, stage) = (self.hears, self.stage);
+        let waiting_ms = self.waiting_ms();
+        let runs = engine::runs(words);
+        if runs.is_empty() && !hears {
+            return;
+        }
+        let Some(participant) = self.participant(&spoken.identity) else {
+            return self.count(Some(NotHeard::TooMany), said_ms);
+        };
+        let by = match participant.by {
+            None if runs.is_empty() => By::Networks,
+            None => By::Recogniser,
+            Some(by) => by,
+        };
+        participant.by = Some(by);
+        let asked = Asked {
+            utterance: participant.utterances,
+            start_ms: spoken.start_ms,
+            said_ms,
+        };
+        participant.utterances += 1;
+        participant.sample.spoken(said_ms);
+        let is_sampled = !participant.several;
+        let is_too_late = stage == Stage::Over || (is_sampled && stage == Stage::Ending);
+        let refused = match by {
+            By::Recogniser => {
+                participant.told.numbered(asked.utterance, &runs);
+                return;
+            }
+            By::Networks if !hears => return,
+            By::Networks if participant.failed => Some(NotHeard::Failed),
+            By::Networks if is_too_late => Some(NotHeard::Ending),
+            By::Networks if is_sampled && pressure > Pressure::None => Some(NotHeard::Load),
+            By::Networks if waiting_ms + said_ms > WAITING_MAX_MS => Some(NotHeard::QueueFull),
+            By::Networks if is_sampled && !participant.sample.take(said_ms) => Some(NotHeard::Sampled),
+            By::Networks => None,
+        };
+        match refused {
+            Some(why) => self.count(Some(why), said_ms),
+            None => self.waiting.push_back(Waiting {
+                identity: spoken.identity,
+                asked,
+                audio: spoken.audio,
+            }),
+        }
+    }
+
+    /// The next utterance to hear: one at a time of each participant, in their order.
+    fn next(&mut self) -> Option<HearVoices<A>> {
+        let participants = &self.participants;
+        let is_free = |waiting: &Waiting<A>| {
+            let participant = participants.get(&waiting.identity);
+            participant.is_some_and(|participant| participant.asked.is_none())
+        };
+        let place = self.waiting.iter().position(is_free)?;
+        let Waiting {
+            identity,
+            asked,
+            audio,
+        } = self.waiting.remove(place)?;
+        self.participants.get_mut(&identity)?.asked = Some(asked);
+        Some(HearVoices {
+            identity,
+            utterance: asked.utterance,
+            audio,
+        })
+    }
+
+    /// An utterance was heard, or could not be.
+    fn heard(&mut self, identity: &str, heard: Option<VoicesHeard>) {
+        let Some(participant) = self.participants.get_mut(identity) else {
+            return;
+        };
+        let Some(asked) = participant.asked.take() else {
+            return;
+        };
+        match heard {
+            Some(heard) => {
+                participant.told.heard(asked.utterance, asked.start_ms, heard);
+                self.count(None, asked.said_ms);
+            }
+            None => {
+                // Its voices went with it, and without them labels would be given twice.
+                participant.failed = true;
+                self.count(Some(NotHeard::Failed), asked.said_ms);
+                self.give_up(NotHeard::Failed, |participant| participant.failed);
+            }
+        }
+    }
+
+    /// Participants whose second voice has just become known, and how many voices they have.
+    fn become_several(&mut self) -> Vec<(String, usize)> {
+        let mut found = Vec::new();
+        for (identity, participant) in &mut self.participants {
+            if !participant.several && participant.told.voices() > 1 {
+                participant.several = true;
+                found.push((identity.clone(), participant.told.voices()));
+            }
+        }
+        found
+    }
+
+    /// Takes out of the queue what is of some participants.
+    fn give_up(&mut self, why: NotHeard, whose: impl Fn(&Participant) -> bool) {
+        let participants = &self.participants;
+        let mut given_up_ms = 0;
+        self.waiting.retain(|waiting| {
+            let goes = participants.get(&waiting.identity).is_some_and(&whose);
+            given_up_ms += if goes { waiting.asked.said_ms } else { 0 };
+            !goes
+        });
+        if given_up_ms > 0 {
+            self.count(Some(why), given_up_ms);
+        }
+    }
+
+    /// The session ends: it does not wait for what is only a sample.
+    pub(super) fn drain(&mut self) {
+        self.stage = self.stage.max(Stage::Ending);
+        let is_sampled = |participant: &Participant| !participant.several;
+        self.give_up(NotHeard::Ending, is_sampled);
+    }
+
+    /// The session ends now: what is not heard is not.
+    pub(super) fn give_up_all(&mut self) {
+        self.stage = Stage::Over;
+        self.give_up(NotHeard::Ending, |_| true);
+        let asked = self.participants.values_mut().filter_map(|p| p.asked.take());
+        let ms: u64 = asked.map(|asked| asked.said_ms).sum();
+        if ms > 0 {
+            self.count(Some(NotHeard::Ending), ms);
+        }
+    }
+
+    /// Whether anything is to be heard that would be written.
+    pub(super) fn is_hearing(&self) -> bool {
+        let is_asked = |participant: &Participant| participant.several && participant.asked.is_some();
+        !self.waiting.is_empty() || self.participants.values().any(is_asked)
+    }
+
+    /// Whether anything is to be written.
+    pub(super) fn has_news(&self) -> bool {
+        let has_news = |participant: &Participant| participant.several && participant.told.has_news();
+        self.participants.values().any(has_news)
+    }
+
+    /// What is to be written now; nothing as long as the last rows are on their way.
+    fn rows(&mut self) -> Option<Write> {
+        if self.writing {
+            return None;
+        }
+        let mut rows = VoiceRows::default();
+        for (identity, participant) in self.participants.iter_mut().filter(|(_, p)| p.several) {
+            let left = BATCH_MAX - rows.turns.len();
+            participant.told.take(identity, left, &mut rows);
+        }
+        if !rows.is_empty() {
+            self.writing = true;
+            return Some(Write::Voices(rows));
+        }
+        let mut several = self.participants.iter_mut().filter(|(_, p)| p.several);
+        let name = several.find_map(|(identity, participant)| participant.told.take_name(identity))?;
+        self.writing = true;
+        Some(Write::VoiceName(name))
+    }
+
+    /// What was on its way is written, or never will be.
+    pub(super) fn confirmed(&mut self) {
+        self.writing = false;
+    }
+}
+
+impl<E: Ear> Session<E> {
+    /// An utterance has words; it may be heard again, for voices.
+    pub(super) fn hear_voices(&mut self, spoken: Spoken<E::Audio>, words: &[Word]) {
+        if self.holds_lease() {
+            let pressure = self.pressure();
+            self.voices.spoken(spoken, words, pressure);
+        }
+    }
+
+    pub(super) fn voices_heard(&mut self, identity: &str, heard: Option<VoicesHeard>) {
+        if let Some(heard) = &heard {
+            self.usage.add_ms(Kind::VoicesCompute, ENGINE, heard.compute_ms);
+        }
+        self.voices.heard(identity, heard);
+    }
+
+    pub(super) fn go_on_with_voices(&mut self) {
+        for (identity, voices) in self.voices.become_several() {
+            self.event(
+                "several_voices",
+                json!({ "identity": identity, "voices": voices }),
+            );
+        }
+        if self.pressure() == Pressure::None {
+            while let Some(request) = self.voices.next() {
+                self.out.push(Output::HearVoices(request));
+            }
+        }
+        if let Some(write) = self.voices.rows() {
+            self.outbox.push(write);
+        }
+    }
+}
