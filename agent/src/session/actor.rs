@@ -280,7 +280,11 @@ impl Actor {
             Done::Shown => self.showing = false,
             Done::StateSet => self.setting_state = false,
             Done::NotRead => {}
-            Done::Corrected(caption) => self.say(ToRoom::Caption(caption)),
+            Done::Corrected(caption) => {
+                let (segment_id, text) = (caption.segment_id, caption.text.clone());
+                self.say(ToRoom::Caption(caption));
+                return Some(Input::Corrected { segment_id, text });
+            }
             Done::Left => {}
             Done::VoicesHeard { identity, heard } => {
                 let heard = heard.map(|heard| self.voices_heard(&identity, heard));

@@ -171,6 +171,12 @@ impl<E: Ear> Session<E> {
                 self.left_unheard(&identity, now_ms);
                 self.event("participant_left", json!({ "identity": identity }));
             }
+            Input::Corrected { segment_id, text } => {
+                let line = self.lines.iter_mut().find(|line| line.segment_id == segment_id);
+                if let Some(line) = line {
+                    line.text = text;
+                }
+            }
             Input::TrackStarted { track, speaker, ear } => {
                 if self.phase == Phase::Running && self.consents.allow(&speaker.identity) {
                     self.track_started(track, speaker, ear, now_ms);
@@ -335,6 +341,7 @@ impl<E: Ear> Session<E> {
         }
         self.heard_words(&segment, now_ms);
         self.lines.push_back(Line {
+            segment_id: segment.id,
             speaker_name: segment.speaker_name.clone(),
             text: segment.text.clone(),
         });

@@ -28,6 +28,13 @@ pub enum Input<E: Ear> {
     },
     /// The words that the meeting may need were read, for the first time or again.
     Learned(Known),
+    /// A stored segment reads differently now: somebody has corrected it.
+    Corrected {
+        /// Which.
+        segment_id: Uuid,
+        /// How it reads.
+        text: String,
+    },
     /// A track is heard from now on.
     TrackStarted {
         /// Its number, never used twice.

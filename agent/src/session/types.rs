@@ -195,6 +195,8 @@ pub struct EventRow {
 /// A participant's last known lines, for the answerer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Line {
+    /// The segment.
+    pub segment_id: Uuid,
     /// The speaker's name.
     pub speaker_name: String,
     /// What they said.

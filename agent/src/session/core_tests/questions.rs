@@ -46,6 +46,34 @@ fn a_question_aloud_is_looked_up_answered_and_recorded_with_its_sources() {
 }
 
 #[test]
+fn an_answer_rests_on_what_was_said_as_it_was_corrected() {
+    let mut meeting = Meeting::with_track(1);
+    meeting.settle();
+    let request = meeting.speak(1);
+    let outputs = meeting.recognise(&request, "The dose is fifty milligrams.");
+    let mut next = 1;
+    let outputs = meeting.store_all(&outputs, &mut next);
+    let said = outputs.iter().find_map(|output| match output {
+        Output::Final(caption) => Some(caption.segment_id),
+        _ => None,
+    });
+    meeting.feed(Input::Corrected {
+        segment_id: said.unwrap(),
+        text: "The dose is fifteen milligrams.".to_owned(),
+    });
+    let outputs = meeting.feed(Input::Ask {
+        identity: "p-1".to_owned(),
+        text: "What is the dose?".to_owned(),
+        reply: 9,
+    });
+    let lines = outputs.iter().find_map(|output| match output {
+        Output::LookUp { lines, .. } => Some(lines),
+        _ => None,
+    });
+    assert_eq!(lines.unwrap()[0].text, "The dose is fifteen milligrams.");
+}
+
+#[test]
 fn a_private_question_is_answered_to_its_caller_alone() {
     let mut meeting = Meeting::new();
     meeting.settle();
