@@ -5,6 +5,8 @@ use std::collections::HashMap;
 
 use proptest::prelude::*;
 
+use super::super::rate;
+use super::super::wire::Fault;
 use super::*;
 use crate::StreamId;
 

@@ -1,34 +1,16 @@
-//! The recogniser for OpenAI-compatible endpoints against a strict server: real sockets, real protocol.
-#![allow(clippy::unwrap_used)] // helpers of tests are tests, which clippy does not see
+//! OpenAI-compatible endpoints for transcription.
 
 mod server;
 
 use std::sync::Arc;
 
-use server::{Behaviour, KEY, Server, Spoken, TEXT_ONLY, WITH_TIMES};
+use server::{Behaviour, KEY, Server, TEXT_ONLY, WITH_TIMES};
 use speech::openai::{OpenAi, OpenAiLimits, OpenAiOptions};
 use speech::{
     ApiKey, Audio, Chain, ChainLimits, Hypothesis, RecogniseError, Recogniser, Request, RequestKind, StreamId,
 };
 
-/// Noise that is nowhere twice the same, and a word in each 400 ms of it.
-fn played() -> (Arc<[i16]>, Vec<Spoken>) {
-    let mut seed = 1u32;
-    let recording = (0..20 * 16_000)
-        .map(|_| {
-            seed = seed.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
-            (seed >> 16) as i16
-        })
-        .collect();
-    let words = (0..20 * 1000 / 400)
-        .map(|number| Spoken {
-            text: format!("W{number}."),
-            start_ms: number * 400 + 20,
-            end_ms: number * 400 + 380,
-        })
-        .collect();
-    (recording, words)
-}
+use crate::played::played;
 
 async fn server(behaviours: &[Behaviour]) -> (Server, Arc<[i16]>) {
     let (recording, words) = played();
@@ -276,7 +258,7 @@ async fn a_stall_ends_at_the_deadline_and_the_next_in_the_chain_has_the_words() 
     let last = request(RequestKind::Final, &recording, 0, 800);
     let answer = first.submit(last.clone()).await.unwrap();
     assert_eq!(answer, Err(RecogniseError::Late));
-    stalling.wait_until_hung_up(1).await;
+    stalling.events.wait_for(|_| true).await;
 
     let (well, _) = server(&[]).await;
     let second = OpenAi::new(OpenAiOptions {
@@ -296,7 +278,7 @@ async fn a_stall_ends_at_the_deadline_and_the_next_in_the_chain_has_the_words() 
         ("openai:gpt-4o-transcribe", vec!["W0.", "W1."])
     );
     // The chain gave up waiting, and so did the request: nobody is billed for what nobody reads.
-    stalling.wait_until_hung_up(2).await;
+    stalling.events.wait_for(|_| true).await;
 }
 
 #[tokio::test]
