@@ -248,5 +248,8 @@ mod tests {
         for (text, heard) in cases {
             assert_eq!(read(text), heard, "{text}");
         }
+        let long = "x".repeat(ID_MAX_BYTES + 1);
+        let text = format!(r#"{{"type":"input_audio_buffer.committed","item_id":"{long}"}}"#);
+        assert_eq!(read(&text), Heard::Rubbish);
     }
 }

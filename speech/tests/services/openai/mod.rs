@@ -197,7 +197,7 @@ async fn a_refusal_has_a_name_and_is_not_tried_again_at_once() {
         (Behaviour::Refuse(402), RecogniseError::PaymentRequired),
         (Behaviour::Broke, RecogniseError::PaymentRequired),
         (Behaviour::Refuse(400), RecogniseError::Misconfigured),
-        (Behaviour::Refuse(307), RecogniseError::Misconfigured),
+        (Behaviour::Redirect, RecogniseError::Misconfigured),
         (Behaviour::SlowDown(None), RecogniseError::RateLimited),
         (Behaviour::SlowDown(Some(30_000)), RecogniseError::RateLimited),
     ] {
@@ -208,6 +208,7 @@ async fn a_refusal_has_a_name_and_is_not_tried_again_at_once() {
             assert_eq!(openai.submit(last).await.unwrap(), Err(error), "{behaviour:?}");
         }
         assert_eq!(server.asked().len(), 1, "asked once: {behaviour:?}");
+        server.assert_no_violations();
     }
 }
 
@@ -270,7 +271,9 @@ async fn a_stall_ends_at_the_deadline_and_the_next_in_the_chain_has_the_words() 
         final_ms: 50,
         ..ChainLimits::default()
     };
-    let slow = OpenAi::new(options(&stalling)).unwrap();
+    let mut patient = options(&stalling);
+    patient.limits.final_ms = 600_000;
+    let slow = OpenAi::new(patient).unwrap();
     let chain = Chain::new(vec![Arc::new(slow), Arc::new(second)], limits, |_| {}).unwrap();
     let heard = chain.submit(last).await.unwrap().unwrap();
     assert_eq!(
@@ -297,6 +300,30 @@ async fn more_finals_than_places_wait_their_turn() {
         assert_eq!(texts(&answer.await.unwrap().unwrap()), [format!("W{}.", at * 2)]);
     }
     assert_eq!((openai.load().waiting_finals, openai.load().at_once), (0, 1));
+}
+
+#[tokio::test]
+async fn so_many_finals_wait_and_no_partial_takes_their_place() {
+    let (server, recording) = server(&[Behaviour::Stall]).await;
+    let openai = OpenAi::new(OpenAiOptions {
+        at_once: 1,
+        partials: true,
+        ..options(&server)
+    })
+    .unwrap();
+    let last = || openai.submit(request(RequestKind::Final, &recording, 0, 400));
+    let first = last();
+    while server.asked().is_empty() {
+        tokio::task::yield_now().await;
+    }
+    let partial = openai.submit(request(RequestKind::Partial, &recording, 0, 400));
+    assert_eq!(partial.await.unwrap(), Err(RecogniseError::Overloaded));
+    let _waiting: Vec<_> = std::iter::once(first)
+        .chain(std::iter::repeat_with(last).take(255))
+        .collect();
+    assert_eq!(openai.load().waiting_finals, 256);
+    assert_eq!(last().await.unwrap(), Err(RecogniseError::Overloaded));
+    assert_eq!(openai.load().waiting_finals, 256);
 }
 
 #[tokio::test]

@@ -13,7 +13,7 @@ use axum::Router;
 use axum::body::{Body, Bytes};
 use axum::extract::{DefaultBodyLimit, Multipart, State};
 use axum::http::{HeaderMap, Response, StatusCode, header};
-use axum::routing::post;
+use axum::routing::{any, post};
 use futures_util::stream;
 use serde_json::{Value, json};
 
@@ -50,7 +50,9 @@ pub(crate) enum Behaviour {
     Cut,
     /// An answer that is none.
     Rubbish(&'static str),
-    /// An answer of so many megabytes.
+    /// Elsewhere is the answer.
+    Redirect,
+    /// An answer of so many megabytes, most of them blanks.
     Endless(usize),
     /// Plain text, whatever was asked for.
     Plain,
@@ -91,6 +93,7 @@ impl Server {
         });
         let router = Router::new()
             .route("/v1/audio/transcriptions", post(transcribe))
+            .route("/v1/elsewhere", any(elsewhere))
             .layer(DefaultBodyLimit::max(25 * 1024 * 1024))
             .with_state(shared.clone());
         let serving = Serving::start(|listener| async move {
@@ -144,6 +147,12 @@ impl Drop for Line<'_> {
     }
 }
 
+async fn elsewhere(State(shared): State<Arc<Shared>>) {
+    shared
+        .booth
+        .violation("the key went wherever the endpoint pointed");
+}
+
 async fn transcribe(State(shared): State<Arc<Shared>>, headers: HeaderMap, form: Multipart) -> Answer {
     let mut line = Line {
         shared: &shared,
@@ -186,7 +195,17 @@ async fn respond(shared: &Shared, headers: &HeaderMap, form: Multipart) -> Answe
             return Response::new(Body::from_stream(pieces));
         }
         Behaviour::Rubbish(body) => return Response::new(body.into()),
-        Behaviour::Endless(megabytes) => return Response::new(" ".repeat(megabytes << 20).into()),
+        Behaviour::Endless(megabytes) => {
+            let blanks = " ".repeat(megabytes << 20);
+            return Response::new(format!(r#"{blanks}{{"text":"W0. W1."}}"#).into());
+        }
+        Behaviour::Redirect => {
+            let mut elsewhere = error(303, "see there", None, None);
+            elsewhere
+                .headers_mut()
+                .insert("location", "/v1/elsewhere".parse().unwrap());
+            return elsewhere;
+        }
         Behaviour::Plain => {
             let text = shared.text(&asked.audio).unwrap_or_default();
             return Response::builder()

@@ -128,6 +128,7 @@ async fn what_a_lost_expired_or_silent_session_did_not_say_is_asked_of_the_next(
         Behaviour::CutAtCommit(2),
         Behaviour::ExpireAtCommit(2),
         Behaviour::MuteAtCommit(2),
+        Behaviour::FloodAtCommit(2),
     ] {
         let mut server = Server::start(&[behaviour]).await;
         let realtime = Realtime::new(options(&server)).unwrap();

@@ -37,6 +37,8 @@ pub(crate) enum Behaviour {
     ExpireAtCommit(usize),
     /// Nothing is said any more from this commit on.
     MuteAtCommit(usize),
+    /// This commit is transcribed as a word of two megabytes.
+    FloodAtCommit(usize),
     /// Rubbish and unknown messages between the real ones.
     Rubbish,
     /// This commit cannot be transcribed.
@@ -269,7 +271,10 @@ impl Talk {
         }
         let item = self.item();
         self.items += 1;
-        let heard = words(&audio);
+        let mut heard = words(&audio);
+        if matches!(self.behaviour, Behaviour::FloodAtCommit(number) if number == self.commits) {
+            heard = vec!["x".repeat(2 << 20)];
+        }
         self.booth.tell(Event::Committed(heard.clone()));
         self.say(
             json!({"type": "input_audio_buffer.committed", "event_id": "e", "previous_item_id": null,
