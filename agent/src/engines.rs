@@ -1,7 +1,7 @@
 //! The recognisers of the process, and the chain of them that a room asks for.
 //!
-//! Whisper, the transcription endpoint and the realtime service are shared by all rooms. Deepgram is asked with the room's own terms, so each
-//! room has a client of its own. A room that asks for what the operator has not configured gets the rest of its list, or
+//! Whisper and the transcription endpoint are shared by all rooms. Deepgram and the realtime service are told the room's own
+//! terms when they are connected, so each room has clients of its own. A room that asks for what the operator has not configured gets the rest of its list, or
 //! Whisper when nothing is left: a meeting without words helps nobody, and the room's events say what is missing.
 
 use std::sync::Arc;
@@ -30,7 +30,7 @@ pub enum EnginesError {
 pub struct Engines {
     whisper: Arc<dyn Recogniser>,
     openai: Option<Arc<dyn Recogniser>>,
-    realtime: Option<Arc<dyn Recogniser>>,
+    realtime: Option<RealtimeOptions>,
     deepgram: Option<DeepgramOptions>,
 }
 
@@ -60,12 +60,14 @@ impl Engines {
         if let Some(options) = &deepgram {
             Deepgram::new(options.clone())?;
         }
+        if let Some(options) = &realtime {
+            Realtime::new(options.clone())?;
+        }
         let openai = openai.map(OpenAi::new).transpose()?;
-        let realtime = realtime.map(Realtime::new).transpose()?;
         Ok(Self {
             whisper,
             openai: openai.map(|openai| Arc::new(openai) as Arc<dyn Recogniser>),
-            realtime: realtime.map(|realtime| Arc::new(realtime) as Arc<dyn Recogniser>),
+            realtime,
             deepgram,
         })
     }
@@ -106,7 +108,15 @@ impl Engines {
         match name {
             "whisper" => Some(self.whisper.clone()),
             "openai" => self.openai.clone(),
-            "openai_realtime" => self.realtime.clone(),
+            "openai_realtime" => {
+                let options = RealtimeOptions {
+                    terms: terms.to_vec(),
+                    ..self.realtime.clone()?
+                };
+                // It was tried at the start.
+                let client = Realtime::new(options).ok()?;
+                Some(Arc::new(client))
+            }
             "deepgram" => {
                 let mut options = self.deepgram.clone()?;
                 // Older models refuse terms.

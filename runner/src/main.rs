@@ -108,7 +108,7 @@ fn setup(workspace: &std::path::Path, models: bool) -> Result<()> {
         std::fs::copy(parts.embedding_model.join(file), embeddings.join(file))?;
     }
     std::fs::copy(&parts.whisper_model, folder.join("ggml-tiny.en.bin"))?;
-    std::fs::copy(&parts.voice_model, folder.join("silero_vad_16k.safetensors"))?;
+    std::fs::copy(&parts.voice_model, folder.join("voice.safetensors"))?;
     std::fs::copy(&parts.speaker_model, folder.join("speakers.safetensors"))?;
     std::fs::copy(&parts.livekit_client_js, folder.join("livekit-client.umd.js"))?;
     eprintln!("models are in {}", folder.display());

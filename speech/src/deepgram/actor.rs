@@ -1,27 +1,19 @@
-//! Moves bytes for one stream: commands in, websocket in and out, answers out. Decides nothing.
+//! Moves bytes for one stream: requests in, websocket in and out, answers out. Decides nothing.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::VecDeque;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use deepgram::listen::websocket::WebsocketHandle;
-use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant, sleep_until, timeout};
 
-use super::client::{Service, Streams};
+use super::client::Service;
 use super::heard::{read, refusal};
 use super::stream::{Input, Output, Stream};
+use crate::SAMPLES_PER_MS;
 use crate::listener::Audio;
-use crate::service::Refusal;
-use crate::{Recognised, Request, RequestKind, SAMPLES_PER_MS, StreamId};
-
-/// What a stream is told.
-pub(super) enum Command {
-    Ask(Request, oneshot::Sender<Recognised>),
-    Forget,
-}
+use crate::service::{Inbox, Refusal, Told};
 
 /// Audio of one message; the service asks for 20 to 250 ms.
 const CHUNK_SAMPLES: usize = 100 * SAMPLES_PER_MS;
@@ -32,47 +24,43 @@ const LONGEST_WAIT_MS: u64 = 3_600_000;
 
 type Connecting = Pin<Box<dyn Future<Output = Result<WebsocketHandle, Option<Refusal>>> + Send>>;
 
-struct Waiting {
-    answer: oneshot::Sender<Recognised>,
-    is_final: bool,
+impl From<Told> for Input {
+    fn from(told: Told) -> Self {
+        match told {
+            Told::Request(ticket, request) => Self::Request(ticket, request),
+            Told::Forget => Self::Forget,
+            Told::Close => Self::Close,
+        }
+    }
 }
 
 pub(super) struct Actor {
     service: Arc<Service>,
-    id: StreamId,
+    inbox: Inbox,
     stream: Stream,
     connecting: Option<Connecting>,
     handle: Option<WebsocketHandle>,
-    waiting: HashMap<u64, Waiting>,
-    next_ticket: u64,
 }
 
 impl Actor {
-    pub(super) fn new(service: Arc<Service>, id: StreamId) -> Self {
+    pub(super) fn new(service: Arc<Service>, inbox: Inbox) -> Self {
         let options = &service.options;
-        let seed = service.seed.wrapping_add(id.0);
+        let seed = service.seed.wrapping_add(inbox.id().0);
         let stream = Stream::new(options.engine(), options.limits, seed, service.now_ms());
         Self {
             service,
-            id,
+            inbox,
             stream,
             connecting: None,
             handle: None,
-            waiting: HashMap::new(),
-            next_ticket: 0,
         }
     }
 
     /// Runs until the stream is over and nobody has just asked for more.
-    pub(super) async fn run(
-        mut self,
-        mut commands: mpsc::Receiver<Command>,
-        streams: std::sync::Weak<Streams>,
-    ) {
-        let mut is_open = true;
+    pub(super) async fn run(mut self) {
         loop {
             let now_ms = self.service.now_ms();
-            if self.stream.is_over(now_ms) && leave(&commands, &streams, self.id) {
+            if self.stream.is_over(now_ms) && self.inbox.leave() {
                 return;
             }
             let wait_ms = self
@@ -82,13 +70,7 @@ impl Actor {
                 .min(LONGEST_WAIT_MS);
             let input = tokio::select! {
                 biased;
-                command = commands.recv(), if is_open => match command {
-                    Some(command) => self.command(command),
-                    None => {
-                        is_open = false;
-                        Input::Close
-                    }
-                },
+                told = self.inbox.next() => told.into(),
                 connected = wait_for(&mut self.connecting) => self.connected(connected),
                 heard = receive(&mut self.handle) => heard,
                 () = sleep_until(Instant::now() + Duration::from_millis(wait_ms)) => Input::Tick,
@@ -97,22 +79,9 @@ impl Actor {
         }
     }
 
-    fn command(&mut self, command: Command) -> Input {
-        match command {
-            Command::Forget => Input::Forget,
-            Command::Ask(request, answer) => {
-                self.next_ticket += 1;
-                let is_final = request.kind == RequestKind::Final;
-                self.waiting
-                    .insert(self.next_ticket, Waiting { answer, is_final });
-                Input::Request(self.next_ticket, request)
-            }
-        }
-    }
-
     fn connected(&mut self, connected: Result<WebsocketHandle, Option<Refusal>>) -> Input {
         self.connecting = None;
-        let stream = self.id.0;
+        let stream = self.inbox.id().0;
         match connected {
             Ok(handle) => {
                 let request = handle.request_id().map(|id| id.to_string());
@@ -138,12 +107,12 @@ impl Actor {
         let mut inputs = VecDeque::from([input]);
         while let Some(input) = inputs.pop_front() {
             if matches!(input, Input::Lost) {
-                tracing::info!(stream = self.id.0, "the connection to Deepgram is over");
+                tracing::info!(stream = self.inbox.id().0, "the connection to Deepgram is over");
                 self.handle = None;
             }
             for output in self.stream.handle(input, self.service.now_ms()) {
                 match output {
-                    Output::Answer(ticket, result) => self.answer(ticket, result),
+                    Output::Answer(ticket, result) => self.inbox.answer(ticket, result),
                     Output::Disconnect => self.handle = None,
                     Output::Connect => {
                         let check = self.service.gate.lock().check(self.service.now_ms());
@@ -164,30 +133,6 @@ impl Actor {
             }
         }
     }
-
-    fn answer(&mut self, ticket: u64, result: Recognised) {
-        let Some(waiting) = self.waiting.remove(&ticket) else {
-            return;
-        };
-        if waiting.is_final {
-            self.service.waiting_finals.fetch_sub(1, Ordering::Relaxed);
-        }
-        // Whoever asked may be gone: their session ended.
-        let _ = waiting.answer.send(result);
-    }
-}
-
-/// Takes the stream off the list, unless something was asked of it in this moment.
-fn leave(commands: &mpsc::Receiver<Command>, streams: &std::sync::Weak<Streams>, id: StreamId) -> bool {
-    let Some(streams) = streams.upgrade() else {
-        return commands.is_empty();
-    };
-    let mut streams = streams.lock();
-    let may_leave = commands.is_empty();
-    if may_leave {
-        streams.remove(&id);
-    }
-    may_leave
 }
 
 async fn connect(service: Arc<Service>) -> Result<WebsocketHandle, Option<Refusal>> {

@@ -1,33 +1,24 @@
-//! Moves messages for one track: commands in, websocket in and out, answers out. Decides nothing.
+//! Moves messages for one track: requests in, websocket in and out, answers out. Decides nothing.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::VecDeque;
 use std::pin::Pin;
-use std::sync::atomic::Ordering;
-use std::sync::{Arc, Weak};
+use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::{SinkExt as _, StreamExt as _};
 use serde_json::Value;
 use tokio::net::TcpStream;
-use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant, sleep_until, timeout};
 use tokio_tungstenite::tungstenite::client::IntoClientRequest as _;
 use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
 use tokio_tungstenite::tungstenite::{Error, Message};
 use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async_with_config};
 
-use super::client::{Service, Tracks};
+use super::client::Service;
 use super::line::{Input, Line, Output};
 use super::rate;
 use super::wire::{self, Heard};
-use crate::service::Refusal;
-use crate::{Recognised, Request, RequestKind, StreamId};
-
-/// What a track is told.
-pub(super) enum Command {
-    Ask(Request, oneshot::Sender<Recognised>),
-    Forget,
-}
+use crate::service::{Inbox, Refusal, Told};
 
 /// Audio of one message, in samples of 24 kHz: half a second.
 const CHUNK_SAMPLES: usize = 12_000;
@@ -42,54 +33,48 @@ type Socket = WebSocketStream<MaybeTlsStream<TcpStream>>;
 type Connected = Result<Socket, Option<Refusal>>;
 type Connecting = Pin<Box<dyn Future<Output = Connected> + Send>>;
 
-struct Waiting {
-    answer: oneshot::Sender<Recognised>,
-    is_final: bool,
+impl From<Told> for Input {
+    fn from(told: Told) -> Self {
+        match told {
+            Told::Request(ticket, request) => Self::Request(ticket, request),
+            Told::Forget => Self::Forget,
+            Told::Close => Self::Close,
+        }
+    }
 }
 
 pub(super) struct Actor {
     service: Arc<Service>,
-    id: StreamId,
+    inbox: Inbox,
     line: Line,
     connecting: Option<Connecting>,
     socket: Option<Socket>,
-    waiting: HashMap<u64, Waiting>,
-    next_ticket: u64,
 }
 
 impl Actor {
-    pub(super) fn new(service: Arc<Service>, id: StreamId) -> Self {
+    pub(super) fn new(service: Arc<Service>, inbox: Inbox) -> Self {
         let line = Line::new(service.engine.clone(), service.options.limits, service.now_ms());
         Self {
             service,
-            id,
+            inbox,
             line,
             connecting: None,
             socket: None,
-            waiting: HashMap::new(),
-            next_ticket: 0,
         }
     }
 
     /// Runs until the track is over and nobody has just asked for more.
-    pub(super) async fn run(mut self, mut commands: mpsc::Receiver<Command>, tracks: Weak<Tracks>) {
-        let mut is_open = true;
+    pub(super) async fn run(mut self) {
         loop {
             let now_ms = self.service.now_ms();
-            if self.line.is_over(now_ms) && leave(&commands, &tracks, self.id) {
+            if self.line.is_over(now_ms) && self.inbox.leave() {
                 return;
             }
             let wait_ms = self.line.next_tick_ms().saturating_sub(now_ms);
             let wake = Instant::now() + Duration::from_millis(wait_ms.min(LONGEST_WAIT_MS));
             let input = tokio::select! {
                 biased;
-                command = commands.recv(), if is_open => match command {
-                    Some(command) => self.command(command),
-                    None => {
-                        is_open = false;
-                        Input::Close
-                    }
-                },
+                told = self.inbox.next() => told.into(),
                 connected = wait_for(&mut self.connecting) => self.connected(connected),
                 heard = receive(&mut self.socket) => heard,
                 () = sleep_until(wake) => Input::Tick,
@@ -98,22 +83,9 @@ impl Actor {
         }
     }
 
-    fn command(&mut self, command: Command) -> Input {
-        match command {
-            Command::Forget => Input::Forget,
-            Command::Ask(request, answer) => {
-                self.next_ticket += 1;
-                let is_final = request.kind == RequestKind::Final;
-                self.waiting
-                    .insert(self.next_ticket, Waiting { answer, is_final });
-                Input::Request(self.next_ticket, request)
-            }
-        }
-    }
-
     fn connected(&mut self, connected: Connected) -> Input {
         self.connecting = None;
-        let stream = self.id.0;
+        let stream = self.inbox.id().0;
         match connected {
             Ok(socket) => {
                 tracing::info!(stream, "connected to the realtime service");
@@ -139,14 +111,14 @@ impl Actor {
         while let Some(input) = inputs.pop_front() {
             if matches!(input, Input::Lost) {
                 tracing::info!(
-                    stream = self.id.0,
+                    stream = self.inbox.id().0,
                     "the connection to the realtime service is over"
                 );
                 self.socket = None;
             }
             for output in self.line.handle(input, self.service.now_ms()) {
                 match output {
-                    Output::Answer(ticket, result) => self.answer(ticket, result),
+                    Output::Answer(ticket, result) => self.inbox.answer(ticket, result),
                     Output::Disconnect => {
                         self.connecting = None;
                         if let Some(mut socket) = self.socket.take() {
@@ -172,29 +144,6 @@ impl Actor {
             }
         }
     }
-
-    fn answer(&mut self, ticket: u64, result: Recognised) {
-        let Some(waiting) = self.waiting.remove(&ticket) else {
-            return;
-        };
-        let one = usize::from(waiting.is_final);
-        self.service.waiting_finals.fetch_sub(one, Ordering::Relaxed);
-        // Whoever asked may be gone: their session ended.
-        let _ = waiting.answer.send(result);
-    }
-}
-
-/// Takes the track off the list, unless something was asked of it in this moment.
-fn leave(commands: &mpsc::Receiver<Command>, tracks: &Weak<Tracks>, id: StreamId) -> bool {
-    let Some(tracks) = tracks.upgrade() else {
-        return commands.is_empty();
-    };
-    let mut tracks = tracks.lock();
-    let may_leave = commands.is_empty();
-    if may_leave {
-        tracks.remove(&id);
-    }
-    may_leave
 }
 
 /// A connection on which the session has been asked for.
@@ -225,7 +174,7 @@ async fn connect(service: Arc<Service>) -> Connected {
         Ok(Err(error)) => return Err(refusal(&error)),
         Err(_) => return Err(None),
     };
-    let setup = wire::setup(&options.model, options.language.as_deref());
+    let setup = wire::setup(options);
     say(&mut socket, &setup).await.map_err(|_| None)?;
     Ok(socket)
 }

@@ -5,10 +5,14 @@ use base64::engine::general_purpose::STANDARD;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
+use super::options::RealtimeOptions;
+
 /// The service's rate, in hertz.
 const RATE_HZ: u32 = 24_000;
 /// What is remembered of an id.
 const ID_MAX_BYTES: usize = 200;
+/// The service takes 224 tokens of prompt; for keywords it names no limit.
+const TERMS_MAX_BYTES: usize = 600;
 /// Our name for the message that sets the session up.
 const SETUP: &str = "setup";
 
@@ -52,15 +56,46 @@ pub(super) enum Fault {
 }
 
 /// The first message of a session.
-pub(super) fn setup(model: &str, language: Option<&str>) -> Value {
-    let mut transcription = json!({ "model": model });
-    if let Some(language) = language {
-        transcription["language"] = language.into();
+pub(super) fn setup(options: &RealtimeOptions) -> Value {
+    let mut transcription = json!({ "model": options.model });
+    if let Some(language) = &options.language {
+        transcription["language"] = language.as_str().into();
+    }
+    if let Some((field, terms)) = hint(&options.model, &options.terms) {
+        transcription[field] = terms;
     }
     let format = json!({ "type": "audio/pcm", "rate": RATE_HZ });
     let input = json!({ "format": format, "transcription": transcription, "turn_detection": null });
     json!({ "event_id": SETUP, "type": "session.update",
         "session": { "type": "transcription", "audio": { "input": input } } })
+}
+
+/// Models that take a list of terms.
+const WITH_KEYWORDS: [&str; 2] = ["gpt-live-transcribe", "gpt-transcribe"];
+/// Models that refuse to be told anything.
+const WITHOUT_HINT: [&str; 2] = ["gpt-realtime-whisper", "gpt-4o-transcribe-diarize"];
+
+/// How the terms are told to this model: `session.audio.input.transcription` has `keywords` or `prompt`, by the model.
+fn hint(model: &str, terms: &[String]) -> Option<(&'static str, Value)> {
+    let mut left = TERMS_MAX_BYTES;
+    let terms: Vec<&str> = terms
+        .iter()
+        .map(String::as_str)
+        .take_while(|term| {
+            let fits = term.len() <= left;
+            left = left.saturating_sub(term.len());
+            fits
+        })
+        .collect();
+    let is_one_of = |models: &[&str]| models.iter().any(|known| model.starts_with(known));
+    if terms.is_empty() || is_one_of(&WITHOUT_HINT) {
+        return None;
+    }
+    Some(if is_one_of(&WITH_KEYWORDS) {
+        ("keywords", terms.into())
+    } else {
+        ("prompt", format!("{}.", terms.join(", ")).into())
+    })
 }
 
 pub(super) fn append(samples: &[i16]) -> Value {
@@ -140,6 +175,38 @@ fn fault(details: &Details) -> Fault {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::ApiKey;
+
+    #[test]
+    fn terms_are_told_as_the_model_takes_them() {
+        let told = |model: &str, terms: &[&str]| {
+            let mut options = RealtimeOptions::new(ApiKey::new("k"));
+            options.model = model.to_owned();
+            options.terms = terms.iter().map(|&term| term.to_owned()).collect();
+            let input = setup(&options)["session"]["audio"]["input"].take();
+            input["transcription"].clone()
+        };
+        let terms = ["Robin", "Ben Ito"];
+        assert_eq!(
+            told("gpt-live-transcribe", &terms),
+            json!({ "model": "gpt-live-transcribe", "keywords": ["Robin", "Ben Ito"] })
+        );
+        for model in ["whisper-1", "gpt-4o-mini-transcribe", "my-own"] {
+            assert_eq!(
+                told(model, &terms),
+                json!({ "model": model, "prompt": "Robin, Ben Ito." })
+            );
+        }
+        for (model, terms) in [("gpt-realtime-whisper", &terms[..]), ("whisper-1", &[])] {
+            assert_eq!(told(model, terms), json!({ "model": model }));
+        }
+        let long = "x".repeat(400);
+        assert_eq!(
+            told("gpt-transcribe", &[&long, &long])["keywords"],
+            json!([long]),
+            "what is too much is left out"
+        );
+    }
 
     #[test]
     fn messages_are_reduced_to_what_is_used() {
@@ -181,5 +248,8 @@ mod tests {
         for (text, heard) in cases {
             assert_eq!(read(text), heard, "{text}");
         }
+        let long = "x".repeat(ID_MAX_BYTES + 1);
+        let text = format!(r#"{{"type":"input_audio_buffer.committed","item_id":"{long}"}}"#);
+        assert_eq!(read(&text), Heard::Rubbish);
     }
 }

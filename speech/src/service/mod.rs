@@ -1,10 +1,12 @@
-//! What recognition services have in common: a key, refusals, and a gate that remembers them.
+//! What recognition services have in common: a key, refusals and a gate that remembers them, tracks with an actor each.
 
 mod gate;
+mod tracks;
 
 use std::fmt;
 
 pub(crate) use gate::Gate;
+pub(crate) use tracks::{Inbox, Told, Tracks};
 
 use crate::RecogniseError;
 

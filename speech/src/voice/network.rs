@@ -1,5 +1,7 @@
 //! The Silero voice detector (16 kHz; github.com/snakers4/silero-vad, MIT) computed in plain Rust from its weights:
-//! magnitudes of short spectra, four convolutions over them, one LSTM cell, one score for 32 ms.
+//! magnitudes of short spectra, four convolutions over them, one LSTM cell, one score for 32 ms. The weights are those of its
+//! ONNX file under their names there, as safetensors. The safetensors file in Silero's own package has other names, and
+//! other weights, which take people in the background for voice: it is refused.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -92,7 +94,7 @@ struct Convolution {
 }
 
 impl VoiceModel {
-    /// Loads the weights, a safetensors file.
+    /// Loads the weights of Silero's ONNX file from a safetensors file (`cargo run --package runner -- setup` makes it).
     ///
     /// # Errors
     /// It cannot be read or is something else.
@@ -143,8 +145,8 @@ impl VoiceModel {
         };
         let gates = 4 * CELLS;
         let biases = (
-            read("lstm_cell.bias_ih", &[gates])?,
-            read("lstm_cell.bias_hh", &[gates])?,
+            read("model.decoder.rnn.bias_ih", &[gates])?,
+            read("model.decoder.rnn.bias_hh", &[gates])?,
         );
         Ok(Self(Arc::new(Weights {
             spectrum: RealFftPlanner::new().plan_fft_forward(WINDOW),
@@ -153,16 +155,40 @@ impl VoiceModel {
                 0.5 - 0.5 * turn.cos()
             }),
             convolutions: [
-                convolution(0, "conv1.weight", "conv1.bias")?,
-                convolution(1, "conv2.weight", "conv2.bias")?,
-                convolution(2, "conv3.weight", "conv3.bias")?,
-                convolution(3, "conv4.weight", "conv4.bias")?,
+                convolution(
+                    0,
+                    "model.encoder.0.reparam_conv.weight",
+                    "model.encoder.0.reparam_conv.bias",
+                )?,
+                convolution(
+                    1,
+                    "model.encoder.1.reparam_conv.weight",
+                    "model.encoder.1.reparam_conv.bias",
+                )?,
+                convolution(
+                    2,
+                    "model.encoder.2.reparam_conv.weight",
+                    "model.encoder.2.reparam_conv.bias",
+                )?,
+                convolution(
+                    3,
+                    "model.encoder.3.reparam_conv.weight",
+                    "model.encoder.3.reparam_conv.bias",
+                )?,
             ],
-            from_input: transposed(&read("lstm_cell.weight_ih", &[gates, CELLS])?, gates, CELLS),
-            from_state: transposed(&read("lstm_cell.weight_hh", &[gates, CELLS])?, gates, CELLS),
+            from_input: transposed(
+                &read("model.decoder.rnn.weight_ih", &[gates, CELLS])?,
+                gates,
+                CELLS,
+            ),
+            from_state: transposed(
+                &read("model.decoder.rnn.weight_hh", &[gates, CELLS])?,
+                gates,
+                CELLS,
+            ),
             gates: biases.0.iter().zip(&biases.1).map(|(a, b)| a + b).collect(),
-            output: read("final_conv.weight", &[1, CELLS, 1])?,
-            output_bias: read("final_conv.bias", &[1])?[0],
+            output: read("model.decoder.decoder.2.weight", &[1, CELLS, 1])?,
+            output_bias: read("model.decoder.decoder.2.bias", &[1])?[0],
         })))
     }
 

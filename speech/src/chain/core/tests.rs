@@ -106,6 +106,36 @@ fn an_utterance_stays_with_whoever_took_it_over() {
 }
 
 #[test]
+fn an_utterance_that_begins_while_one_rests_stays_with_the_next() {
+    let mut core = Core::new([true, true], LIMITS);
+    let (mut course, _) = one(&mut core, 0, RequestKind::Final, 0);
+    core.answered(&mut course, Err(RecogniseError::Failed), 100);
+    assert_eq!(one(&mut core, 1, RequestKind::Partial, 1_000).1, 1);
+    // Meanwhile the rest is over.
+    assert_eq!(one(&mut core, 1, RequestKind::Final, 3_000).1, 1);
+    assert_eq!(one(&mut core, 2, RequestKind::Partial, 3_000).1, 0);
+}
+
+#[test]
+fn who_fails_a_partial_does_not_get_its_final_even_if_nobody_else_gives_partials() {
+    let mut core = Core::new([true, false], LIMITS);
+    let (mut course, _) = core.begin(wanted(0, RequestKind::Partial), 0);
+    let step = core.answered(&mut course, Err(RecogniseError::Failed), 100);
+    assert_eq!(step, Step::Answer(Err(RecogniseError::Failed)));
+    assert_eq!(one(&mut core, 0, RequestKind::Final, 9_000).1, 1);
+}
+
+#[test]
+fn of_any_number_of_utterances_so_many_are_remembered() {
+    let mut core = Core::new([true, true], LIMITS);
+    for utterance in 0..2 * MARKED_MAX as u64 {
+        let (mut course, _) = one(&mut core, utterance, RequestKind::Final, utterance * 100_000);
+        core.answered(&mut course, Err(RecogniseError::Failed), utterance * 100_000);
+    }
+    assert_eq!(core.marked.len(), MARKED_MAX);
+}
+
+#[test]
 fn a_stand_ins_partial_does_not_become_the_record() {
     let mut core = Core::new([false, true], LIMITS);
     let (mut course, asked) = one(&mut core, 0, RequestKind::Partial, 0);

@@ -5,6 +5,8 @@ use std::collections::HashMap;
 
 use proptest::prelude::*;
 
+use super::super::rate;
+use super::super::wire::Fault;
 use super::*;
 use crate::StreamId;
 
@@ -140,18 +142,20 @@ impl World {
     }
 }
 
+/// More text of an item.
+fn delta(item: &str, text: &str) -> Input {
+    Input::Heard(Heard::Delta {
+        item: item.to_owned(),
+        text: text.to_owned(),
+    })
+}
+
 #[test]
 fn an_utterance_is_sent_while_it_grows_and_committed_once() {
     let mut world = World::new();
     world.feed(Input::Request(1, request(3, RequestKind::Partial, 1_000)));
     world.open();
-    let delta = |text: &str| {
-        Input::Heard(Heard::Delta {
-            item: "item_1".to_owned(),
-            text: text.to_owned(),
-        })
-    };
-    world.feed(delta("good "));
+    world.feed(delta("item_1", "good "));
     assert_eq!(world.text(1), "good");
     assert!(!world.answers[&1].as_ref().unwrap().is_whole);
     // Nothing new comes: what is known is said again when it is time.
@@ -161,7 +165,7 @@ fn an_utterance_is_sent_while_it_grows_and_committed_once() {
     world.pass(1);
     assert_eq!(world.text(2), "good");
     // Text that came meanwhile is said at once.
-    world.feed(delta("morning"));
+    world.feed(delta("item_1", "morning"));
     world.feed(Input::Request(3, request(3, RequestKind::Partial, 2_000)));
     assert_eq!(world.text(3), "good morning");
     world.feed(Input::Request(4, request(3, RequestKind::Final, 2_200)));
@@ -177,12 +181,6 @@ fn words_before_a_commit_has_its_name_are_the_next_utterances_own() {
     world.feed(Input::Request(1, request(1, RequestKind::Final, 1_000)));
     world.open();
     world.feed(Input::Request(2, request(2, RequestKind::Partial, 1_000)));
-    let delta = |item: &str, text: &str| {
-        Input::Heard(Heard::Delta {
-            item: item.to_owned(),
-            text: text.to_owned(),
-        })
-    };
     world.feed(delta("item_1", "first"));
     world.feed(delta("item_2", "second"));
     assert_eq!(world.text(2), "second");
@@ -243,10 +241,81 @@ fn a_refusal_is_for_everybody_who_waits() {
     for ticket in [1, 2] {
         assert_eq!(world.answers[&ticket], Err(RecogniseError::Unauthorised));
     }
-    world.feed(Input::Request(3, request(3, RequestKind::Final, 1_000)));
+    for (ticket, fault, error) in [
+        (3, Fault::Setup, RecogniseError::Misconfigured),
+        (4, Fault::Unauthorised, RecogniseError::Unauthorised),
+        (5, Fault::PaymentRequired, RecogniseError::PaymentRequired),
+        (6, Fault::RateLimited, RecogniseError::RateLimited),
+    ] {
+        world.feed(Input::Request(ticket, request(ticket, RequestKind::Final, 1_000)));
+        world.open();
+        world.feed(Input::Heard(Heard::Error(fault)));
+        assert_eq!(world.answers[&ticket], Err(error));
+        assert!(!world.is_connected, "hung up after {fault:?}");
+    }
+}
+
+#[test]
+fn what_is_kept_is_bounded() {
+    let mut world = World::new();
+    for ticket in 0..FINALS_MAX as u64 {
+        world.feed(Input::Request(ticket, request(ticket, RequestKind::Final, 1_000)));
+    }
+    world.feed(Input::Request(99, request(99, RequestKind::Final, 1_000)));
+    assert_eq!(world.answers[&99], Err(RecogniseError::Overloaded));
+
+    let mut world = World::new();
+    world.feed(Input::Request(1, request(1, RequestKind::Partial, 1_000)));
     world.open();
-    world.feed(Input::Heard(Heard::Error(Fault::Setup)));
-    assert_eq!(world.answers[&3], Err(RecogniseError::Misconfigured));
+    for item in 0..2 * ITEMS_MAX {
+        world.feed(delta(&format!("item_{item}"), "word "));
+    }
+    assert_eq!(world.line().items.len(), ITEMS_MAX);
+    for _ in 0..TEXT_MAX_BYTES {
+        world.feed(delta("item_0", "word "));
+    }
+    let bytes = world.line().items.iter().map(|(_, text)| text.len());
+    assert!(bytes.max().unwrap() <= TEXT_MAX_BYTES);
+}
+
+#[test]
+fn words_of_what_was_taken_back_are_nobodys() {
+    let mut world = World::new();
+    world.feed(Input::Request(1, request(1, RequestKind::Partial, 1_000)));
+    world.open();
+    world.feed(delta("item_1", "one"));
+    // Another utterance: what was sent of the first one is cleared, and its last words come late.
+    world.feed(Input::Request(2, request(2, RequestKind::Partial, 1_000)));
+    world.feed(delta("item_1", " more"));
+    assert!(!world.answers.contains_key(&2));
+    world.feed(delta("item_2", "two"));
+    assert_eq!(world.text(2), "two");
+}
+
+#[test]
+fn a_service_that_says_something_is_not_stalled() {
+    let mut world = World::new();
+    world.feed(Input::Request(1, request(1, RequestKind::Final, 1_000)));
+    world.open();
+    for _ in 0..3 {
+        world.pass(2_000);
+        world.feed(delta("item_1", "word "));
+        assert!(world.is_connected);
+    }
+    assert_eq!(world.connects, 1);
+}
+
+#[test]
+fn a_track_that_is_over_lingers_for_its_last_words() {
+    let mut world = World::new();
+    world.feed(Input::Request(1, request(1, RequestKind::Final, 1_000)));
+    world.open();
+    world.transcribe();
+    world.feed(Input::Forget);
+    world.pass(LINGER_MS - 1);
+    assert!(world.is_connected);
+    world.pass(1);
+    assert!(!world.is_connected && world.line().is_over(world.now_ms));
 }
 
 #[test]

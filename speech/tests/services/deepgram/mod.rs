@@ -1,5 +1,4 @@
-//! The Deepgram recogniser against a strict server: real sockets, real protocol.
-#![allow(clippy::unwrap_used)] // helpers of tests are tests, which clippy does not see
+//! Deepgram's live transcription.
 
 mod server;
 
@@ -7,36 +6,19 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use server::{Behaviour, Event, KEY, Server, Spoken};
+use server::{Behaviour, Event, KEY, Server};
 use speech::deepgram::{Deepgram, DeepgramLimits, DeepgramOptions};
 use speech::{
     ApiKey, Audio, Hypothesis, Listener, ListenerEvent, ListenerOptions, RecogniseError, Recogniser, Request,
     RequestKind, StreamId, VoiceModel, WhisperOptions, WhisperPool,
 };
 
+use crate::played::{Spoken, played};
+
 const PATIENT: Duration = Duration::from_secs(10);
 
-/// Noise that is nowhere twice the same, and a word in each 400 ms of it.
-fn played(seconds: usize) -> (Arc<[i16]>, Vec<Spoken>) {
-    let mut seed = 1u32;
-    let recording = (0..seconds * 16_000)
-        .map(|_| {
-            seed = seed.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
-            (seed >> 16) as i16
-        })
-        .collect();
-    let words = (0..seconds * 1000 / 400)
-        .map(|number| Spoken {
-            text: format!("W{number}."),
-            start_ms: number * 400 + 20,
-            end_ms: number * 400 + 380,
-        })
-        .collect();
-    (recording, words)
-}
-
 async fn server(idle: Duration, behaviours: &[Behaviour]) -> (Server, Arc<[i16]>) {
-    let (recording, words) = played(20);
+    let (recording, words) = played();
     let server = Server::start(recording.clone(), words, idle, behaviours).await;
     (server, recording)
 }
@@ -99,7 +81,7 @@ async fn a_growing_utterance_is_sent_once_and_its_words_have_the_tracks_times() 
     check(&deepgram.submit(next).await.unwrap().unwrap(), 6_000, 7_200);
     assert_eq!(deepgram.load().waiting_finals, 0);
     drop(deepgram);
-    assert_eq!(server.wait_for(is_closed).await, Event::Closed("in order"));
+    assert_eq!(server.events.wait_for(is_closed).await, Event::Closed("in order"));
     let sent = [
         &recording[800 * 16..4_400 * 16],
         &recording[6_000 * 16..7_200 * 16],
@@ -172,6 +154,7 @@ async fn a_quiet_line_is_kept_open() {
     // Longer than the server waits: fifteen signs of life.
     for _ in 0..15 {
         let event = server
+            .events
             .wait_for(|event| is_closed(event) || *event == Event::Control("KeepAlive".to_owned()))
             .await;
         assert_eq!(event, Event::Control("KeepAlive".to_owned()));
@@ -181,7 +164,7 @@ async fn a_quiet_line_is_kept_open() {
     assert_eq!(server.audio().len(), 1, "one connection");
     // The track ends: the connection is closed in order.
     deepgram.forget(StreamId(1));
-    assert_eq!(server.wait_for(is_closed).await, Event::Closed("in order"));
+    assert_eq!(server.events.wait_for(is_closed).await, Event::Closed("in order"));
     server.assert_no_violations();
 }
 
@@ -209,7 +192,7 @@ async fn a_refusal_has_a_name_and_is_not_tried_again_at_once() {
             last.stream = StreamId(stream);
             assert_eq!(deepgram.submit(last).await.unwrap(), Err(error));
         }
-        assert_eq!(server.events(), [Event::Refused(status)], "asked once");
+        assert_eq!(server.events.past(), [Event::Refused(status)], "asked once");
     }
     assert!(RecogniseError::Unauthorised.to_string().contains("check the key"));
 }
@@ -223,7 +206,7 @@ async fn a_service_that_is_not_well_is_asked_again() {
     let deepgram = Deepgram::new(options).unwrap();
     let last = request(RequestKind::Final, 0, &recording, 0, 2_000);
     check(&deepgram.submit(last).await.unwrap().unwrap(), 0, 2_000);
-    let events = server.events();
+    let events = server.events.past();
     assert_eq!(
         events[..3],
         [Event::Refused(503), Event::Refused(500), Event::Connected]
@@ -366,7 +349,7 @@ async fn the_words_of_a_recording_arrive_where_they_are_spoken() {
         assert!(off_ms <= 1, "{heard:?} is not at {spoken:?}");
     }
     drop(deepgram);
-    assert_eq!(server.wait_for(is_closed).await, Event::Closed("in order"));
+    assert_eq!(server.events.wait_for(is_closed).await, Event::Closed("in order"));
     assert!(server.audio() == [sent], "something is missing or twice");
     server.assert_no_violations();
 }

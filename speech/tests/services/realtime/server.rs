@@ -5,21 +5,18 @@
 //! Sources: developers.openai.com/api/docs/guides/realtime-transcription, /api-reference/realtime-client-events,
 //! /api-reference/realtime-server-events.
 
-use std::collections::VecDeque;
-use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::sync::Arc;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use futures_util::{SinkExt as _, StreamExt as _};
 use serde_json::{Value, json};
-use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::mpsc;
-use tokio::time::timeout;
+use tokio::net::TcpStream;
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::Message;
-use tokio_tungstenite::tungstenite::handshake::server::{ErrorResponse, Request, Response};
-use tokio_tungstenite::tungstenite::http::StatusCode;
+use tokio_tungstenite::tungstenite::handshake::server::{Request, Response};
+
+use crate::booth::{Booth, Events, Serving, refused};
 
 pub(crate) const KEY: &str = "sk-test-realtime";
 pub(crate) const MODEL: &str = "gpt-live-transcribe";
@@ -40,6 +37,8 @@ pub(crate) enum Behaviour {
     ExpireAtCommit(usize),
     /// Nothing is said any more from this commit on.
     MuteAtCommit(usize),
+    /// This commit is transcribed as a word of two megabytes.
+    FloodAtCommit(usize),
     /// Rubbish and unknown messages between the real ones.
     Rubbish,
     /// This commit cannot be transcribed.
@@ -51,91 +50,41 @@ pub(crate) enum Behaviour {
 pub(crate) enum Event {
     Refused(u16),
     Connected,
+    /// What is to be transcribed how.
+    SetUp(Value),
     /// Words of a commit.
     Committed(Vec<String>),
     Closed,
 }
 
-struct Shared {
-    behaviours: Mutex<VecDeque<Behaviour>>,
-    violations: Mutex<Vec<String>>,
-    events: mpsc::UnboundedSender<Event>,
-}
-
-impl Shared {
-    fn violation(&self, what: impl Into<String>) {
-        self.violations.lock().unwrap().push(what.into());
-    }
-}
-
 pub(crate) struct Server {
     pub(crate) url: String,
-    shared: Arc<Shared>,
-    events: mpsc::UnboundedReceiver<Event>,
-    accepting: tokio::task::JoinHandle<()>,
-}
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        self.accepting.abort();
-    }
+    pub(crate) events: Events<Event>,
+    booth: Arc<Booth<Behaviour, Event>>,
+    _serving: Serving,
 }
 
 impl Server {
     pub(crate) async fn start(behaviours: &[Behaviour]) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let url = format!("ws://{}/v1", listener.local_addr().unwrap());
-        let (sender, events) = mpsc::unbounded_channel();
-        let shared = Arc::new(Shared {
-            behaviours: Mutex::new(behaviours.iter().copied().collect()),
-            violations: Mutex::default(),
-            events: sender,
-        });
-        let accepting = tokio::spawn({
-            let shared = shared.clone();
-            async move {
-                while let Ok((socket, _)) = listener.accept().await {
-                    tokio::spawn(connection(socket, shared.clone()));
-                }
-            }
-        });
+        let (booth, events) = Booth::new(behaviours);
+        let booth = Arc::new(booth);
+        let shared = booth.clone();
+        let serving = Serving::connections(move |socket| connection(socket, shared.clone())).await;
         Self {
-            url,
-            shared,
+            url: format!("ws://{}/v1", serving.address),
             events,
-            accepting,
+            booth,
+            _serving: serving,
         }
     }
 
-    /// The next event for which `is_it` holds; those before it are passed over.
-    pub(crate) async fn wait_for(&mut self, is_it: impl Fn(&Event) -> bool) -> Event {
-        let waiting = async {
-            loop {
-                let event = self.events.recv().await.unwrap();
-                if is_it(&event) {
-                    return event;
-                }
-            }
-        };
-        timeout(Duration::from_secs(20), waiting)
-            .await
-            .expect("it does not happen")
-    }
-
-    /// What happened and was not waited for.
-    pub(crate) fn events(&mut self) -> Vec<Event> {
-        std::iter::from_fn(|| self.events.try_recv().ok()).collect()
-    }
-
     pub(crate) fn assert_no_violations(&self) {
-        let violations = self.shared.violations.lock().unwrap();
-        assert!(violations.is_empty(), "{violations:?}");
+        self.booth.assert_no_violations();
     }
 }
 
-async fn connection(socket: TcpStream, shared: Arc<Shared>) {
-    let behaviour = shared.behaviours.lock().unwrap().pop_front();
-    let behaviour = behaviour.unwrap_or(Behaviour::Well);
+async fn connection(socket: TcpStream, booth: Arc<Booth<Behaviour, Event>>) {
+    let behaviour = booth.behaviour(Behaviour::Well);
     // The type is the library's.
     #[allow(clippy::result_large_err)]
     let check = |request: &Request, response: Response| {
@@ -146,18 +95,16 @@ async fn connection(socket: TcpStream, shared: Arc<Shared>) {
         if status == 101 {
             return Ok(response);
         }
-        let mut refused = ErrorResponse::new(None);
-        *refused.status_mut() = StatusCode::from_u16(status).unwrap();
-        let _ = shared.events.send(Event::Refused(status));
-        Err(refused)
+        booth.tell(Event::Refused(status));
+        Err(refused(status))
     };
     let Ok(socket) = tokio_tungstenite::accept_hdr_async(socket, check).await else {
         return;
     };
-    let _ = shared.events.send(Event::Connected);
+    booth.tell(Event::Connected);
     let mut talk = Talk {
         socket,
-        shared: shared.clone(),
+        booth: booth.clone(),
         behaviour,
         is_ready: false,
         buffer: Vec::new(),
@@ -166,7 +113,7 @@ async fn connection(socket: TcpStream, shared: Arc<Shared>) {
         items: 1,
     };
     talk.run().await;
-    let _ = shared.events.send(Event::Closed);
+    booth.tell(Event::Closed);
 }
 
 fn admit(request: &Request) -> u16 {
@@ -188,7 +135,7 @@ fn admit(request: &Request) -> u16 {
 
 struct Talk {
     socket: WebSocketStream<TcpStream>,
-    shared: Arc<Shared>,
+    booth: Arc<Booth<Behaviour, Event>>,
     behaviour: Behaviour,
     is_ready: bool,
     buffer: Vec<i16>,
@@ -218,7 +165,7 @@ impl Talk {
             let go_on = match message["type"].as_str().unwrap_or("rubbish") {
                 "session.update" => self.setup(&message).await,
                 _ if !self.is_ready => {
-                    self.shared.violation("audio before the session is set up");
+                    self.booth.violation("audio before the session is set up");
                     false
                 }
                 "input_audio_buffer.append" => self.append(&message).await,
@@ -231,7 +178,7 @@ impl Talk {
                 }
                 "input_audio_buffer.commit" => self.commit(&message).await,
                 other => {
-                    self.shared.violation(format!("unknown message {other}"));
+                    self.booth.violation(format!("unknown message {other}"));
                     false
                 }
             };
@@ -248,7 +195,7 @@ impl Talk {
             && input["format"] == json!({"type": "audio/pcm", "rate": 24_000})
             && input.get("turn_detection") == Some(&Value::Null);
         if !is_right {
-            self.shared
+            self.booth
                 .violation(format!("a session of another kind: {session}"));
         }
         if input["transcription"]["model"] != MODEL {
@@ -258,6 +205,16 @@ impl Talk {
                 .await;
             return true;
         }
+        // This model has keywords, not a prompt.
+        let transcription = &input["transcription"];
+        let fields = transcription
+            .as_object()
+            .into_iter()
+            .flat_map(|fields| fields.keys());
+        for field in fields.filter(|field| !["model", "language", "keywords"].contains(&field.as_str())) {
+            self.booth.violation(format!("{MODEL} has no {field}"));
+        }
+        self.booth.tell(Event::SetUp(transcription.clone()));
         self.is_ready = true;
         self.send(json!({"type": "session.updated", "event_id": "e", "session": session}))
             .await;
@@ -269,8 +226,7 @@ impl Talk {
             .as_str()
             .and_then(|text| STANDARD.decode(text).ok());
         let Some(bytes) = bytes.filter(|bytes| !bytes.is_empty() && bytes.len().is_multiple_of(2)) else {
-            self.shared
-                .violation("audio that is not base64 of 16-bit samples");
+            self.booth.violation("audio that is not base64 of 16-bit samples");
             return false;
         };
         let samples = bytes
@@ -315,8 +271,11 @@ impl Talk {
         }
         let item = self.item();
         self.items += 1;
-        let heard = words(&audio);
-        let _ = self.shared.events.send(Event::Committed(heard.clone()));
+        let mut heard = words(&audio);
+        if matches!(self.behaviour, Behaviour::FloodAtCommit(number) if number == self.commits) {
+            heard = vec!["x".repeat(2 << 20)];
+        }
+        self.booth.tell(Event::Committed(heard.clone()));
         self.say(
             json!({"type": "input_audio_buffer.committed", "event_id": "e", "previous_item_id": null,
             "item_id": item}),

@@ -1,8 +1,8 @@
-//! The recogniser for OpenAI's realtime transcription against a strict server: real sockets, real protocol.
-#![allow(clippy::unwrap_used)] // helpers of tests are tests, which clippy does not see
+//! OpenAI's realtime transcription.
 
 mod server;
 
+use serde_json::json;
 use server::{Behaviour, Event, KEY, MODEL, STEP, Server};
 use speech::realtime::{Realtime, RealtimeLimits, RealtimeOptions};
 use speech::{ApiKey, Audio, Hypothesis, RecogniseError, Recogniser, Request, RequestKind, StreamId};
@@ -74,7 +74,29 @@ async fn a_growing_utterance_is_sent_once_and_its_words_come_while_it_grows() {
     assert!(next.words[0].start_ms >= 4_800);
     assert_eq!(realtime.load().waiting_finals, 0);
     drop(realtime);
-    server.wait_for(|event| *event == Event::Closed).await;
+    server.events.wait_for(|event| *event == Event::Closed).await;
+    server.assert_no_violations();
+}
+
+#[tokio::test]
+async fn every_session_is_told_the_terms() {
+    let mut server = Server::start(&[Behaviour::CutAtCommit(1)]).await;
+    let realtime = Realtime::new(RealtimeOptions {
+        language: Some("en".to_owned()),
+        terms: vec!["Rapporteur".to_owned(), "Ben Ito".to_owned()],
+        ..options(&server)
+    })
+    .unwrap();
+    let last = heard(&realtime, request(RequestKind::Final, 0, 0, 3)).await;
+    assert_eq!(last.text(), text(0, 3));
+    let sessions: Vec<Event> = server
+        .events
+        .past()
+        .into_iter()
+        .filter(|event| matches!(event, Event::SetUp(_)))
+        .collect();
+    let told = json!({ "model": MODEL, "language": "en", "keywords": ["Rapporteur", "Ben Ito"] });
+    assert_eq!(sessions, [Event::SetUp(told.clone()), Event::SetUp(told)]);
     server.assert_no_violations();
 }
 
@@ -91,7 +113,8 @@ async fn an_utterance_that_is_cut_in_the_middle_is_nowhere_twice() {
         (text(0, 5), text(5, 9))
     );
     let commits: Vec<Event> = server
-        .events()
+        .events
+        .past()
         .into_iter()
         .filter(|event| matches!(event, Event::Committed(_)))
         .collect();
@@ -105,6 +128,7 @@ async fn what_a_lost_expired_or_silent_session_did_not_say_is_asked_of_the_next(
         Behaviour::CutAtCommit(2),
         Behaviour::ExpireAtCommit(2),
         Behaviour::MuteAtCommit(2),
+        Behaviour::FloodAtCommit(2),
     ] {
         let mut server = Server::start(&[behaviour]).await;
         let realtime = Realtime::new(options(&server)).unwrap();
@@ -119,7 +143,8 @@ async fn what_a_lost_expired_or_silent_session_did_not_say_is_asked_of_the_next(
             assert_eq!(last.text(), text(from, from + 4), "{behaviour:?}");
         }
         let connections = server
-            .events()
+            .events
+            .past()
             .into_iter()
             .filter(|event| *event == Event::Connected);
         assert_eq!(connections.count(), 2, "{behaviour:?}");
@@ -196,7 +221,7 @@ async fn a_refusal_has_a_name_and_is_not_tried_again_at_once() {
             last.stream = StreamId(stream);
             assert_eq!(realtime.submit(last).await.unwrap(), Err(error));
         }
-        assert_eq!(server.events(), [Event::Refused(status)], "asked once");
+        assert_eq!(server.events.past(), [Event::Refused(status)], "asked once");
     }
     let server = Server::start(&[]).await;
     let realtime = Realtime::new(RealtimeOptions {

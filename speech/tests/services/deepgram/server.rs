@@ -5,21 +5,22 @@
 //! Sources: developers.deepgram.com/reference/speech-to-text/listen-streaming, /docs/audio-keep-alive, /docs/finalize,
 //! /docs/close-stream, /docs/stt-troubleshooting-websocket-data-and-net-errors.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use futures_util::{SinkExt, StreamExt};
 use serde_json::{Value, json};
-use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::mpsc;
+use tokio::net::TcpStream;
 use tokio::time::timeout;
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::Message;
-use tokio_tungstenite::tungstenite::handshake::server::{ErrorResponse, Request, Response};
-use tokio_tungstenite::tungstenite::http::StatusCode;
+use tokio_tungstenite::tungstenite::handshake::server::{Request, Response};
 use tokio_tungstenite::tungstenite::protocol::CloseFrame;
 use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
+
+use crate::booth::{Booth, Events, Serving, refused};
+use crate::played::Spoken;
 
 pub(crate) const KEY: &str = "a-key-that-nobody-has";
 const SAMPLES_PER_MS: usize = 16;
@@ -41,14 +42,6 @@ const PARAMETERS: [&str; 11] = [
     "endpointing",
     "interim_results",
 ];
-
-/// A word, in milliseconds of the recording.
-#[derive(Clone, Debug)]
-pub(crate) struct Spoken {
-    pub(crate) text: String,
-    pub(crate) start_ms: usize,
-    pub(crate) end_ms: usize,
-}
 
 /// How one connection goes; without instructions, well.
 #[derive(Clone, Copy, Debug)]
@@ -76,40 +69,26 @@ pub(crate) enum Event {
     Closed(&'static str),
 }
 
+/// What a connection sent.
 #[derive(Default)]
 struct Record {
-    /// What each connection sent.
-    audio: Vec<Vec<i16>>,
-    parameters: Vec<HashMap<String, Vec<String>>>,
-    violations: Vec<String>,
+    audio: Vec<i16>,
+    parameters: HashMap<String, Vec<String>>,
 }
 
 struct Shared {
     recording: Arc<[i16]>,
     words: Vec<Spoken>,
     idle: Duration,
-    behaviours: Mutex<VecDeque<Behaviour>>,
-    record: Mutex<Record>,
-    events: mpsc::UnboundedSender<Event>,
-}
-
-impl Shared {
-    fn violation(&self, what: impl Into<String>) {
-        self.record.lock().unwrap().violations.push(what.into());
-    }
+    records: Mutex<Vec<Record>>,
+    booth: Booth<Behaviour, Event>,
 }
 
 pub(crate) struct Server {
     pub(crate) url: String,
+    pub(crate) events: Events<Event>,
     shared: Arc<Shared>,
-    events: mpsc::UnboundedReceiver<Event>,
-    accepting: tokio::task::JoinHandle<()>,
-}
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        self.accepting.abort();
-    }
+    _serving: Serving,
 }
 
 impl Server {
@@ -120,71 +99,42 @@ impl Server {
         idle: Duration,
         behaviours: &[Behaviour],
     ) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let url = format!("http://{}", listener.local_addr().unwrap());
-        let (sender, events) = mpsc::unbounded_channel();
+        let (booth, events) = Booth::new(behaviours);
         let shared = Arc::new(Shared {
             recording,
             words,
             idle,
-            behaviours: Mutex::new(behaviours.iter().copied().collect()),
-            record: Mutex::default(),
-            events: sender,
+            records: Mutex::default(),
+            booth,
         });
-        let accepting = tokio::spawn({
-            let shared = shared.clone();
-            async move {
-                while let Ok((socket, _)) = listener.accept().await {
-                    tokio::spawn(connection(socket, shared.clone()));
-                }
-            }
-        });
+        let connections = shared.clone();
+        let serving = Serving::connections(move |socket| connection(socket, connections.clone())).await;
         Self {
-            url,
-            shared,
+            url: format!("http://{}", serving.address),
             events,
-            accepting,
+            shared,
+            _serving: serving,
         }
-    }
-
-    /// The next event for which `is_it` holds; those before it are passed over.
-    pub(crate) async fn wait_for(&mut self, is_it: impl Fn(&Event) -> bool) -> Event {
-        let waiting = async {
-            loop {
-                let event = self.events.recv().await.unwrap();
-                if is_it(&event) {
-                    return event;
-                }
-            }
-        };
-        timeout(Duration::from_secs(20), waiting)
-            .await
-            .expect("it does not happen")
-    }
-
-    /// What happened and was not waited for.
-    pub(crate) fn events(&mut self) -> Vec<Event> {
-        std::iter::from_fn(|| self.events.try_recv().ok()).collect()
     }
 
     /// Every connection's audio.
     pub(crate) fn audio(&self) -> Vec<Vec<i16>> {
-        self.shared.record.lock().unwrap().audio.clone()
+        let records = self.shared.records.lock().unwrap();
+        records.iter().map(|record| record.audio.clone()).collect()
     }
 
     pub(crate) fn parameters(&self) -> Vec<HashMap<String, Vec<String>>> {
-        self.shared.record.lock().unwrap().parameters.clone()
+        let records = self.shared.records.lock().unwrap();
+        records.iter().map(|record| record.parameters.clone()).collect()
     }
 
     pub(crate) fn assert_no_violations(&self) {
-        let record = self.shared.record.lock().unwrap();
-        assert!(record.violations.is_empty(), "{:?}", record.violations);
+        self.shared.booth.assert_no_violations();
     }
 }
 
 async fn connection(socket: TcpStream, shared: Arc<Shared>) {
-    let behaviour = shared.behaviours.lock().unwrap().pop_front();
-    let behaviour = behaviour.unwrap_or(Behaviour::Well);
+    let behaviour = shared.booth.behaviour(Behaviour::Well);
     let mut parameters = HashMap::new();
     // The type is the library's.
     #[allow(clippy::result_large_err)]
@@ -196,21 +146,21 @@ async fn connection(socket: TcpStream, shared: Arc<Shared>) {
         if status == 101 {
             return Ok(response);
         }
-        let mut refused = ErrorResponse::new(Some(r#"{"err_code":"REFUSED"}"#.to_owned()));
-        *refused.status_mut() = StatusCode::from_u16(status).unwrap();
-        let _ = shared.events.send(Event::Refused(status));
-        Err(refused)
+        shared.booth.tell(Event::Refused(status));
+        Err(refused(status))
     };
     let Ok(socket) = tokio_tungstenite::accept_hdr_async(socket, check).await else {
         return;
     };
     let number = {
-        let mut record = shared.record.lock().unwrap();
-        record.audio.push(Vec::new());
-        record.parameters.push(parameters);
-        record.audio.len() - 1
+        let mut records = shared.records.lock().unwrap();
+        records.push(Record {
+            audio: Vec::new(),
+            parameters,
+        });
+        records.len() - 1
     };
-    let _ = shared.events.send(Event::Connected);
+    shared.booth.tell(Event::Connected);
     let mut talk = Talk {
         socket,
         shared: shared.clone(),
@@ -221,7 +171,7 @@ async fn connection(socket: TcpStream, shared: Arc<Shared>) {
         said: 0,
     };
     let end = talk.run().await;
-    let _ = shared.events.send(Event::Closed(end));
+    shared.booth.tell(Event::Closed(end));
 }
 
 /// The status of the handshake.
@@ -239,7 +189,7 @@ fn admit(request: &Request, shared: &Shared, parameters: &mut HashMap<String, Ve
     for pair in request.uri().query().unwrap_or_default().split('&') {
         let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
         if !PARAMETERS.contains(&name) {
-            shared.violation(format!("unknown parameter {name}"));
+            shared.booth.violation(format!("unknown parameter {name}"));
             return 400;
         }
         parameters
@@ -256,7 +206,7 @@ fn admit(request: &Request, shared: &Shared, parameters: &mut HashMap<String, Ve
             .get(name)
             .is_none_or(|values| values != &[value.to_owned()])
         {
-            shared.violation(format!("{name} is not {value}"));
+            shared.booth.violation(format!("{name} is not {value}"));
             return 400;
         }
     }
@@ -286,7 +236,7 @@ impl Talk {
                 Some(Ok(Message::Text(text))) => {
                     let message: Value = serde_json::from_str(&text).unwrap_or_default();
                     let kind = message["type"].as_str().unwrap_or("rubbish").to_owned();
-                    let _ = self.shared.events.send(Event::Control(kind.clone()));
+                    self.shared.booth.tell(Event::Control(kind.clone()));
                     self.control(&kind).await
                 }
                 Some(Ok(Message::Close(_))) => return "by the client",
@@ -309,7 +259,7 @@ impl Talk {
 
     async fn audio(&mut self, bytes: &[u8]) -> Result<(), &'static str> {
         if bytes.is_empty() || !bytes.len().is_multiple_of(2) {
-            self.shared.violation("audio that is not linear16");
+            self.shared.booth.violation("audio that is not linear16");
             return Err("bad audio");
         }
         let samples: Vec<i16> = bytes
@@ -321,11 +271,14 @@ impl Talk {
             Some(place) => self.places.push((tape, place, samples.len())),
             None => {
                 self.shared
+                    .booth
                     .violation(format!("{} samples that nobody played", samples.len()));
                 return Err("bad audio");
             }
         }
-        self.shared.record.lock().unwrap().audio[self.number].extend(samples);
+        self.shared.records.lock().unwrap()[self.number]
+            .audio
+            .extend(samples);
         if matches!(self.behaviour, Behaviour::CutAfter(samples) if self.len() >= samples) {
             return Err("cut");
         }
@@ -372,12 +325,12 @@ impl Talk {
                 self.hang_up(CloseCode::Normal, "").await;
                 while let Some(Ok(message)) = self.socket.next().await {
                     if message.is_binary() || message.is_text() {
-                        self.shared.violation("something after CloseStream");
+                        self.shared.booth.violation("something after CloseStream");
                     }
                 }
                 return Err("in order");
             }
-            other => self.shared.violation(format!("unknown message {other}")),
+            other => self.shared.booth.violation(format!("unknown message {other}")),
         }
         Ok(())
     }

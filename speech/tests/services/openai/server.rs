@@ -5,19 +5,20 @@
 //! Sources: platform.openai.com/docs/api-reference/audio/createTranscription, /docs/guides/speech-to-text,
 //! /docs/guides/rate-limits, /docs/guides/error-codes.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::HashMap;
 use std::io::Cursor;
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
 
 use axum::Router;
 use axum::body::{Body, Bytes};
 use axum::extract::{DefaultBodyLimit, Multipart, State};
 use axum::http::{HeaderMap, Response, StatusCode, header};
-use axum::routing::post;
+use axum::routing::{any, post};
 use futures_util::stream;
 use serde_json::{Value, json};
-use tokio::sync::watch;
+
+use crate::booth::{Booth, Events, Serving};
+use crate::played::Spoken;
 
 pub(crate) const KEY: &str = "sk-test-0123456789";
 /// Gives words with times.
@@ -34,14 +35,6 @@ const FIELDS: [&str; 6] = [
     "timestamp_granularities[]",
 ];
 
-/// A word, in milliseconds of the recording.
-#[derive(Clone, Debug)]
-pub(crate) struct Spoken {
-    pub(crate) text: String,
-    pub(crate) start_ms: usize,
-    pub(crate) end_ms: usize,
-}
-
 /// How one request goes; without instructions, well.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Behaviour {
@@ -57,7 +50,9 @@ pub(crate) enum Behaviour {
     Cut,
     /// An answer that is none.
     Rubbish(&'static str),
-    /// An answer of so many megabytes.
+    /// Elsewhere is the answer.
+    Redirect,
+    /// An answer of so many megabytes, most of them blanks.
     Endless(usize),
     /// Plain text, whatever was asked for.
     Plain,
@@ -70,52 +65,46 @@ pub(crate) struct Asked {
     pub(crate) audio: Vec<i16>,
 }
 
+/// A request's connection is gone before it was answered.
+pub(crate) struct HungUp;
+
 struct Shared {
     recording: Arc<[i16]>,
     words: Vec<Spoken>,
-    behaviours: Mutex<VecDeque<Behaviour>>,
     asked: Mutex<Vec<Asked>>,
-    violations: Mutex<Vec<String>>,
-    /// Requests whose connection is gone before they were answered.
-    hung_up: watch::Sender<usize>,
+    booth: Booth<Behaviour, HungUp>,
 }
 
 pub(crate) struct Server {
     pub(crate) url: String,
+    pub(crate) events: Events<HungUp>,
     shared: Arc<Shared>,
-    hung_up: watch::Receiver<usize>,
-    serving: tokio::task::JoinHandle<()>,
-}
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        self.serving.abort();
-    }
+    _serving: Serving,
 }
 
 impl Server {
     pub(crate) async fn start(recording: Arc<[i16]>, words: Vec<Spoken>, behaviours: &[Behaviour]) -> Self {
-        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let url = format!("http://{}/v1", listener.local_addr().unwrap());
-        let (sender, hung_up) = watch::channel(0);
+        let (booth, events) = Booth::new(behaviours);
         let shared = Arc::new(Shared {
             recording,
             words,
-            behaviours: Mutex::new(behaviours.iter().copied().collect()),
             asked: Mutex::default(),
-            violations: Mutex::default(),
-            hung_up: sender,
+            booth,
         });
         let router = Router::new()
             .route("/v1/audio/transcriptions", post(transcribe))
+            .route("/v1/elsewhere", any(elsewhere))
             .layer(DefaultBodyLimit::max(25 * 1024 * 1024))
             .with_state(shared.clone());
-        let serving = tokio::spawn(async move { axum::serve(listener, router).await.unwrap() });
+        let serving = Serving::start(|listener| async move {
+            axum::serve(listener, router).await.unwrap();
+        })
+        .await;
         Self {
-            url,
+            url: format!("http://{}/v1", serving.address),
+            events,
             shared,
-            hung_up,
-            serving,
+            _serving: serving,
         }
     }
 
@@ -123,18 +112,8 @@ impl Server {
         self.shared.asked.lock().unwrap().clone()
     }
 
-    /// Waits until so many requests were given up by the client.
-    pub(crate) async fn wait_until_hung_up(&mut self, count: usize) {
-        let gone = self.hung_up.wait_for(|gone| *gone >= count);
-        tokio::time::timeout(Duration::from_secs(20), gone)
-            .await
-            .expect("nobody hangs up")
-            .unwrap();
-    }
-
     pub(crate) fn assert_no_violations(&self) {
-        let violations = self.shared.violations.lock().unwrap();
-        assert!(violations.is_empty(), "{violations:?}");
+        self.shared.booth.assert_no_violations();
     }
 }
 
@@ -155,20 +134,32 @@ fn error(status: u16, message: &str, param: Option<&str>, code: Option<&str>) ->
 }
 
 /// Says when the client gave up before there was an answer.
-struct HungUp<'a>(&'a Shared, bool);
+struct Line<'a> {
+    shared: &'a Shared,
+    is_answered: bool,
+}
 
-impl Drop for HungUp<'_> {
+impl Drop for Line<'_> {
     fn drop(&mut self) {
-        if !self.1 {
-            self.0.hung_up.send_modify(|gone| *gone += 1);
+        if !self.is_answered {
+            self.shared.booth.tell(HungUp);
         }
     }
 }
 
+async fn elsewhere(State(shared): State<Arc<Shared>>) {
+    shared
+        .booth
+        .violation("the key went wherever the endpoint pointed");
+}
+
 async fn transcribe(State(shared): State<Arc<Shared>>, headers: HeaderMap, form: Multipart) -> Answer {
-    let mut hung_up = HungUp(&shared, false);
+    let mut line = Line {
+        shared: &shared,
+        is_answered: false,
+    };
     let answer = respond(&shared, &headers, form).await;
-    hung_up.1 = true;
+    line.is_answered = true;
     answer
 }
 
@@ -178,7 +169,7 @@ async fn respond(shared: &Shared, headers: &HeaderMap, form: Multipart) -> Answe
         return error(401, "Incorrect API key provided", None, Some("invalid_api_key"));
     }
     let violation = |what: String| {
-        shared.violations.lock().unwrap().push(what.clone());
+        shared.booth.violation(what.clone());
         error(400, &what, None, None)
     };
     let asked = match read(form).await {
@@ -186,8 +177,7 @@ async fn respond(shared: &Shared, headers: &HeaderMap, form: Multipart) -> Answe
         Err(what) => return violation(what),
     };
     shared.asked.lock().unwrap().push(asked.clone());
-    let behaviour = shared.behaviours.lock().unwrap().pop_front();
-    match behaviour.unwrap_or(Behaviour::Well) {
+    match shared.booth.behaviour(Behaviour::Well) {
         Behaviour::Refuse(status) => return error(status, "no", None, None),
         Behaviour::SlowDown(wait_ms) => {
             let mut refused = error(429, "Rate limit reached", None, Some("rate_limit_exceeded"));
@@ -205,7 +195,17 @@ async fn respond(shared: &Shared, headers: &HeaderMap, form: Multipart) -> Answe
             return Response::new(Body::from_stream(pieces));
         }
         Behaviour::Rubbish(body) => return Response::new(body.into()),
-        Behaviour::Endless(megabytes) => return Response::new(" ".repeat(megabytes << 20).into()),
+        Behaviour::Endless(megabytes) => {
+            let blanks = " ".repeat(megabytes << 20);
+            return Response::new(format!(r#"{blanks}{{"text":"W0. W1."}}"#).into());
+        }
+        Behaviour::Redirect => {
+            let mut elsewhere = error(303, "see there", None, None);
+            elsewhere
+                .headers_mut()
+                .insert("location", "/v1/elsewhere".parse().unwrap());
+            return elsewhere;
+        }
         Behaviour::Plain => {
             let text = shared.text(&asked.audio).unwrap_or_default();
             return Response::builder()

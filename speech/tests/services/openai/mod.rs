@@ -1,34 +1,16 @@
-//! The recogniser for OpenAI-compatible endpoints against a strict server: real sockets, real protocol.
-#![allow(clippy::unwrap_used)] // helpers of tests are tests, which clippy does not see
+//! OpenAI-compatible endpoints for transcription.
 
 mod server;
 
 use std::sync::Arc;
 
-use server::{Behaviour, KEY, Server, Spoken, TEXT_ONLY, WITH_TIMES};
+use server::{Behaviour, KEY, Server, TEXT_ONLY, WITH_TIMES};
 use speech::openai::{OpenAi, OpenAiLimits, OpenAiOptions};
 use speech::{
     ApiKey, Audio, Chain, ChainLimits, Hypothesis, RecogniseError, Recogniser, Request, RequestKind, StreamId,
 };
 
-/// Noise that is nowhere twice the same, and a word in each 400 ms of it.
-fn played() -> (Arc<[i16]>, Vec<Spoken>) {
-    let mut seed = 1u32;
-    let recording = (0..20 * 16_000)
-        .map(|_| {
-            seed = seed.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
-            (seed >> 16) as i16
-        })
-        .collect();
-    let words = (0..20 * 1000 / 400)
-        .map(|number| Spoken {
-            text: format!("W{number}."),
-            start_ms: number * 400 + 20,
-            end_ms: number * 400 + 380,
-        })
-        .collect();
-    (recording, words)
-}
+use crate::played::played;
 
 async fn server(behaviours: &[Behaviour]) -> (Server, Arc<[i16]>) {
     let (recording, words) = played();
@@ -215,7 +197,7 @@ async fn a_refusal_has_a_name_and_is_not_tried_again_at_once() {
         (Behaviour::Refuse(402), RecogniseError::PaymentRequired),
         (Behaviour::Broke, RecogniseError::PaymentRequired),
         (Behaviour::Refuse(400), RecogniseError::Misconfigured),
-        (Behaviour::Refuse(307), RecogniseError::Misconfigured),
+        (Behaviour::Redirect, RecogniseError::Misconfigured),
         (Behaviour::SlowDown(None), RecogniseError::RateLimited),
         (Behaviour::SlowDown(Some(30_000)), RecogniseError::RateLimited),
     ] {
@@ -226,6 +208,7 @@ async fn a_refusal_has_a_name_and_is_not_tried_again_at_once() {
             assert_eq!(openai.submit(last).await.unwrap(), Err(error), "{behaviour:?}");
         }
         assert_eq!(server.asked().len(), 1, "asked once: {behaviour:?}");
+        server.assert_no_violations();
     }
 }
 
@@ -276,7 +259,7 @@ async fn a_stall_ends_at_the_deadline_and_the_next_in_the_chain_has_the_words() 
     let last = request(RequestKind::Final, &recording, 0, 800);
     let answer = first.submit(last.clone()).await.unwrap();
     assert_eq!(answer, Err(RecogniseError::Late));
-    stalling.wait_until_hung_up(1).await;
+    stalling.events.wait_for(|_| true).await;
 
     let (well, _) = server(&[]).await;
     let second = OpenAi::new(OpenAiOptions {
@@ -288,7 +271,9 @@ async fn a_stall_ends_at_the_deadline_and_the_next_in_the_chain_has_the_words() 
         final_ms: 50,
         ..ChainLimits::default()
     };
-    let slow = OpenAi::new(options(&stalling)).unwrap();
+    let mut patient = options(&stalling);
+    patient.limits.final_ms = 600_000;
+    let slow = OpenAi::new(patient).unwrap();
     let chain = Chain::new(vec![Arc::new(slow), Arc::new(second)], limits, |_| {}).unwrap();
     let heard = chain.submit(last).await.unwrap().unwrap();
     assert_eq!(
@@ -296,7 +281,7 @@ async fn a_stall_ends_at_the_deadline_and_the_next_in_the_chain_has_the_words() 
         ("openai:gpt-4o-transcribe", vec!["W0.", "W1."])
     );
     // The chain gave up waiting, and so did the request: nobody is billed for what nobody reads.
-    stalling.wait_until_hung_up(2).await;
+    stalling.events.wait_for(|_| true).await;
 }
 
 #[tokio::test]
@@ -315,6 +300,30 @@ async fn more_finals_than_places_wait_their_turn() {
         assert_eq!(texts(&answer.await.unwrap().unwrap()), [format!("W{}.", at * 2)]);
     }
     assert_eq!((openai.load().waiting_finals, openai.load().at_once), (0, 1));
+}
+
+#[tokio::test]
+async fn so_many_finals_wait_and_no_partial_takes_their_place() {
+    let (server, recording) = server(&[Behaviour::Stall]).await;
+    let openai = OpenAi::new(OpenAiOptions {
+        at_once: 1,
+        partials: true,
+        ..options(&server)
+    })
+    .unwrap();
+    let last = || openai.submit(request(RequestKind::Final, &recording, 0, 400));
+    let first = last();
+    while server.asked().is_empty() {
+        tokio::task::yield_now().await;
+    }
+    let partial = openai.submit(request(RequestKind::Partial, &recording, 0, 400));
+    assert_eq!(partial.await.unwrap(), Err(RecogniseError::Overloaded));
+    let _waiting: Vec<_> = std::iter::once(first)
+        .chain(std::iter::repeat_with(last).take(255))
+        .collect();
+    assert_eq!(openai.load().waiting_finals, 256);
+    assert_eq!(last().await.unwrap(), Err(RecogniseError::Overloaded));
+    assert_eq!(openai.load().waiting_finals, 256);
 }
 
 #[tokio::test]
