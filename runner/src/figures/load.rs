@@ -33,7 +33,7 @@ const MEANING: &str = "Several people speak at once, without a pause for one ano
 (whisper.cpp, full context, the attention heads that follow the sound); only words that both the off-line pass and the system \
 heard are counted. Shown: from the word's end until it is first seen. Committed: until it is seen and from then \
 on neither changed nor taken away, as a viewer finds out, whatever the system calls it. Final: from the end of a \
-stretch of speech (its last moment within 14 dB of the loud ones, in the clean file, before a pause of 0.6 s and more) until the \
+stretch of speech (its last moment within 14 dB of the loud ones, in the clean file, before a pause of a second and more) until the \
 last of its words is declared settled: for Rapporteur a final caption, for \
 WhisperLiveKit a word that has left the buffer, for RealtimeSTT the text after a pause. Ours goes through LiveKit and Opus to \
 another participant's client; the others get the samples in their own process, in chunks of 20 ms at the pace of the sound, \

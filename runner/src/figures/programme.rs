@@ -40,7 +40,7 @@ pub(super) struct Track {
     pub text: String,
     /// The recordings' length without the pauses between them.
     pub spoken_seconds: f64,
-    /// Where each stretch of speech ends: a pause of 600 ms and more follows.
+    /// Where each stretch of speech ends: a pause of a second and more follows.
     pub speech_ends_ms: Vec<i64>,
     /// What the model hears off line.
     pub offline: Vec<Said>,

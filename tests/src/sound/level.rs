@@ -12,7 +12,8 @@ const LOUD_SHARE: f64 = 0.95;
 const SPEECH_DB: f64 = 25.0;
 /// A vowel is not.
 const VOICE_DB: f64 = 14.0;
-const STRETCH_PAUSE_FRAMES: usize = 600 / FRAME_MS;
+/// Whoever pauses for less may only look for the next word.
+const STRETCH_PAUSE_FRAMES: usize = 1_000 / FRAME_MS;
 /// A stop consonant is a hole in the sound, not in the speech.
 const HOLE_FRAMES: usize = 150 / FRAME_MS;
 /// Around speech nobody can say whether it is speech.
@@ -70,7 +71,7 @@ pub fn heard(samples: &[i16]) -> Vec<Heard> {
         .collect()
 }
 
-/// Where each stretch of a clean recording's speech ends, in samples. A stretch goes on over a pause under 600 ms. It ends with
+/// Where each stretch of a clean recording's speech ends, in samples. A stretch goes on over a pause under a second. It ends with
 /// its last word, not with the breath behind it, which is louder than a consonant may be.
 pub fn stretch_ends(samples: &[i16]) -> Vec<usize> {
     let powers = powers(samples);
@@ -148,10 +149,10 @@ mod tests {
         levels.extend([0.0; 20]);
         levels.extend([8_000.0; 10]);
         levels.extend([800.0; 10]);
-        levels.extend([0.0; 30]);
+        levels.extend([0.0; 45]);
         levels.extend([8_000.0; 10]);
         let ends = stretch_ends(&frames(&levels));
-        assert_eq!(ends, [70 * FRAME_SAMPLES, 120 * FRAME_SAMPLES]);
+        assert_eq!(ends, [70 * FRAME_SAMPLES, 135 * FRAME_SAMPLES]);
     }
 
     #[test]
