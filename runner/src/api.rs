@@ -261,7 +261,15 @@ impl Api {
     /// The dispatcher refuses.
     pub async fn schedule(&self, organisation: &str, title: &str, starts_at: DateTime<Utc>) -> Result<Room> {
         let body = json!({"title": title, "starts_at": starts_at});
-        self.post(&format!("/v1/organisations/{organisation}/rooms"), &body)
+        self.schedule_as(organisation, &body).await
+    }
+
+    /// Schedules a room with every field as it is given.
+    ///
+    /// # Errors
+    /// The dispatcher refuses.
+    pub async fn schedule_as(&self, organisation: &str, room: &Value) -> Result<Room> {
+        self.post(&format!("/v1/organisations/{organisation}/rooms"), room)
             .await
     }
 

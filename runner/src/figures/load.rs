@@ -38,7 +38,8 @@ last of its words is declared settled: for Rapporteur a final caption, for \
 WhisperLiveKit a word that has left the buffer, for RealtimeSTT the text after a pause. Ours goes through LiveKit and Opus to \
 another participant's client; the others get the samples in their own process, in chunks of 20 ms at the pace of the sound, \
 with no network or codec. All use the same tiny.en weights: ours as ggml (16 bits), the others in CTranslate2's form at 8 bits. \
-Core seconds are processor time, ours of the agent's process, the others' of theirs with their children, by the seconds of \
+Rooms are told that each microphone has one voice, so that nobody listens for a second one, as the others do not (it costs a \
+tenth of the speech that is heard for it: twenty seconds in the beginning, then an eighth). Core seconds are processor time, ours of the agent's process, the others' of theirs with their children, by the seconds of \
 recordings played. The participants and livekit-server share the two cores with our agent. A system holds so many speakers when \
 nine of ten finals come within 2 s.";
 

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail};
 use chrono::Utc;
+use serde_json::json;
 use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep, timeout_at};
 
@@ -56,7 +57,9 @@ pub(super) async fn hold(
     binaries: &Path,
     tracks: &[&Path],
 ) -> Result<Held> {
-    let room = api.schedule(organisation, "Captions", Utc::now()).await?;
+    // One voice a microphone: the others tell nobody apart either.
+    let room = json!({"title": "Captions", "starts_at": Utc::now(), "voices": "one"});
+    let room = api.schedule_as(organisation, &room).await?;
     let record = api.room(organisation, &room.id);
     wait_for_agent(&record).await?;
     let (sender, mut reports) = mpsc::channel(WAITING_LIMIT);
