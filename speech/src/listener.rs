@@ -59,6 +59,11 @@ impl Default for ListenerOptions {
 const ONSET_WINDOW_MS: u64 = 100;
 /// How far back from the end of a too long utterance the quietest place is looked for.
 const CUT_SEARCH_MS: u64 = 6_000;
+/// What is quiet for so long is between words; within words are shorter closures that are as quiet. The figures are in
+/// docs/decisions/0005-streaming-whisper.md.
+const CUT_PAUSE_MS: usize = 240;
+/// Places that are compared are so many samples apart.
+const CUT_STEP: usize = 10 * SAMPLES_PER_MS;
 /// A pause of this length is a good moment for a hypothesis: a word has just ended, and it may be the last one. So much of a
 /// pause belongs to the utterance before it, so that hypothesis has heard all of it.
 const PAUSE_MS: u64 = 200;
@@ -384,7 +389,7 @@ impl<D: VoiceDetector> Listener<D> {
             .samples
             .len()
             .saturating_sub(CUT_SEARCH_MS as usize * SAMPLES_PER_MS);
-        let at = quietest(&open.samples, from);
+        let at = cut_place(&open.samples, from);
         let at_ms = open.start_ms + (at / SAMPLES_PER_MS) as u64;
         let (head, tail) = open.samples.split_at(at);
         events.push(ListenerEvent::Finalise {
@@ -414,14 +419,16 @@ impl<D: VoiceDetector> Listener<D> {
     }
 }
 
-/// The middle of the quietest 100 ms at or after `from`, in whole milliseconds.
-fn quietest(samples: &[i16], from: usize) -> usize {
-    let window = 100 * SAMPLES_PER_MS;
-    let step = FRAME_SAMPLES;
-    (from..samples.len().saturating_sub(window))
-        .step_by(step)
-        .min_by(|&a, &b| rms(&samples[a..a + window]).total_cmp(&rms(&samples[b..b + window])))
-        .map_or(samples.len(), |start| start + window / 2)
+/// Where a cut at or after `from` harms least, in whole milliseconds: the middle of the quietest [`CUT_PAUSE_MS`].
+fn cut_place(samples: &[i16], from: usize) -> usize {
+    let pause = CUT_PAUSE_MS * SAMPLES_PER_MS;
+    let Some(last) = samples.len().checked_sub(pause) else {
+        return samples.len();
+    };
+    (from..=last)
+        .step_by(CUT_STEP)
+        .min_by(|&a, &b| rms(&samples[a..a + pause]).total_cmp(&rms(&samples[b..b + pause])))
+        .map_or(samples.len(), |start| start + pause / 2)
 }
 
 #[cfg(test)]

@@ -1,3 +1,5 @@
+use std::ops::Range;
+
 use super::*;
 use crate::voice::Gate;
 use proptest::prelude::*;
@@ -193,6 +195,40 @@ fn an_answer_about_another_utterance_changes_nothing() {
     assert!(!listener.pause_heard(7, 2500, true));
     assert!(!listener.pause_heard(0, 60_000, true), "more than was heard");
     assert_eq!(finals(&listener.push(&voice(500))).len(), 0);
+}
+
+/// Words of the lengths, each followed by a faint gap; where the gaps are, in milliseconds.
+fn monologue(words: &[(u64, u64)]) -> (Vec<i16>, Vec<Range<u64>>) {
+    let (mut audio, mut gaps) = (silence(500), Vec::new());
+    for &(word_ms, gap_ms) in words {
+        audio.extend(voice(word_ms));
+        let from_ms = (audio.len() / SAMPLES_PER_MS) as u64;
+        audio.extend((0..gap_ms as usize * SAMPLES_PER_MS).map(|at| if at % 16 < 8 { 40 } else { -40 }));
+        gaps.push(from_ms..from_ms + gap_ms);
+    }
+    (audio, gaps)
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(24))]
+    #[test]
+    fn a_monologue_is_cut_between_words_and_every_sample_is_in_one_utterance(
+        words in prop::collection::vec((120..700u64, 140..200u64), 40..120),
+    ) {
+        let (audio, gaps) = monologue(&words);
+        let options = ListenerOptions { longest_ms: 10_000, ..ListenerOptions::default() };
+        let mut listener = Listener::new(options, Gate::new());
+        let mut events = listener.push(&audio);
+        events.extend(listener.flush());
+        let finals = finals(&events);
+        prop_assert!(finals.len() > 1 || audio.len() < 10_500 * SAMPLES_PER_MS, "{finals:?}");
+        for pair in finals.windows(2) {
+            let (_, start_ms, _, samples) = pair[0];
+            let cut_ms = pair[1].1;
+            prop_assert_eq!(start_ms + (samples / SAMPLES_PER_MS) as u64, cut_ms, "nothing twice, nothing missing");
+            prop_assert!(gaps.iter().any(|gap| gap.contains(&cut_ms)), "{cut_ms} is in a word: {gaps:?}");
+        }
+    }
 }
 
 proptest! {
