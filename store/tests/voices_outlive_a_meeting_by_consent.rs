@@ -79,7 +79,10 @@ async fn a_kept_voice_is_recognised_until_its_owner_is_forgotten() {
         ),
         ("Ada", 3_000, "Ann", &voice(1, 3_000).sound)
     );
-    assert_eq!(store.people(organisation).await.unwrap(), [ada.clone()]);
+    assert_eq!(
+        store.people(organisation).await.unwrap(),
+        std::slice::from_ref(&ada)
+    );
     assert_eq!(
         database.names(&room).await,
         [(Some("Ada".to_owned()), Some(ada.id))]
