@@ -349,7 +349,9 @@ mod tests {
     fn what_a_killed_runner_left_is_ended_and_what_a_living_one_has_is_not() {
         use std::io::{BufRead as _, BufReader};
         if std::env::var_os(VICTIM).is_some() {
-            println!("started {}", sleeper("left").pid());
+            // Kept: a process that is dropped is ended.
+            let left = sleeper("left");
+            println!("started {}", left.pid());
             std::thread::sleep(Duration::from_secs(600));
         }
         let mine = sleeper("mine");
