@@ -43,9 +43,11 @@ tenth of the speech that is heard for it: twenty seconds in the beginning, then 
 recordings played. The participants and livekit-server share the two cores with our agent. A system holds so many speakers when \
 nine of ten finals come within 2 s.";
 
-const CAVEATS: [&str; 3] = [
+const CAVEATS: [&str; 4] = [
     "WhisperLiveKit runs LocalAgreement over faster-whisper with its defaults, many streams in one process, as its server does; \
      its simul-streaming policy needs weights in another form. RealtimeSTT runs one process a stream, with live text on.",
+    "WhisperLiveKit needs nearly both cores for one speaker: in one run it keeps up (words shown after 2.2 s), in another it falls \
+     behind.",
     "Single runs of about a minute: medians move by a tenth from run to run.",
     "Word times of an off-line pass are good to about 100 ms, alike for all.",
 ];
