@@ -1,7 +1,8 @@
 //! The recognisers of the process, and the chain of them that a room asks for.
 //!
 //! Whisper and the transcription endpoint are shared by all rooms. Deepgram and the realtime service are told the room's own
-//! terms when they are connected, so each room has clients of its own. A room that asks for what the operator has not configured gets the rest of its list, or
+//! terms when they are connected, so each room has clients of its own.
+//! A room that asks for what the operator has not configured gets the rest of its list, or
 //! Whisper when nothing is left: a meeting without words helps nobody, and the room's events say what is missing.
 
 use std::sync::Arc;

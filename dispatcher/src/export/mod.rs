@@ -78,4 +78,4 @@ pub fn writer(format: ExportFormat, meeting: Meeting) -> Box<dyn Writer> {
 }
 
 #[cfg(test)]
-mod testing;
+pub(crate) mod testing;

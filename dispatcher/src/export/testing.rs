@@ -49,7 +49,7 @@ pub(super) fn segment(sequence: i64, start_ms: i64, end_ms: i64, text: &str) -> 
 }
 
 /// Said at Ann's microphone, which she shares.
-pub(super) fn shared(start_ms: i64, end_ms: i64, text: &str, turns: Vec<Turn>) -> Segment {
+pub(crate) fn shared(start_ms: i64, end_ms: i64, text: &str, turns: Vec<Turn>) -> Segment {
     Segment {
         turns: Some(Json(turns)),
         ..segment(1, start_ms, end_ms, text)
