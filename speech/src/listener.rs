@@ -66,7 +66,7 @@ const CUT_PAUSE_MS: usize = 240;
 const CUT_STEP: usize = 10 * SAMPLES_PER_MS;
 /// A pause of this length is a good moment for a hypothesis: a word has just ended, and it may be the last one. So much of a
 /// pause belongs to the utterance before it, so that hypothesis has heard all of it.
-const PAUSE_MS: u64 = 200;
+const PAUSE_MS: u64 = 140;
 /// A hypothesis of a long utterance costs more, so the steps grow: this share of its length.
 const STEP_SHARE: u64 = 12;
 

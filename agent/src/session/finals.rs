@@ -111,9 +111,9 @@ impl<E: Ear> Session<E> {
         let context = track.context(&self.vocabulary.prompt(), start_ms);
         let same = |asked: &AskedPartial<E::Audio>| asked.utterance == open.number && asked.audio == audio;
         let adopts = track
-            .partial_asked
-            .as_ref()
-            .filter(|asked| same(asked))
+            .asked
+            .iter()
+            .find(|asked| same(asked))
             .map(|asked| asked.ticket);
         let is_recognised = open.recognised.as_ref() == Some(&audio);
         let request = FinalRequest {

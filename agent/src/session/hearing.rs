@@ -227,17 +227,18 @@ impl<E: Ear> Session<E> {
         let Some(track) = self.tracks.get_mut(&number) else {
             return;
         };
-        if track.partial_asked.is_some() {
+        if !track.takes(&look) {
             track.partial_waiting = Some(look);
             return;
         }
+        track.partial_waiting = None;
         let Look {
             utterance,
             audio,
             start_ms,
             at_pause,
         } = look;
-        track.partial_asked = Some(AskedPartial {
+        track.asked.push(AskedPartial {
             ticket,
             utterance,
             audio: audio.clone(),
@@ -284,24 +285,18 @@ impl<E: Ear> Session<E> {
             return;
         }
         self.adopted(ticket, &result, now_ms);
-        let is_this = |track: &Track<E>| {
-            track
-                .partial_asked
-                .as_ref()
-                .is_some_and(|asked| asked.ticket == ticket)
-        };
-        let Some((&number, track)) = self.tracks.iter_mut().find(|(_, track)| is_this(track)) else {
+        let answered = self.tracks.iter_mut().find_map(|(&number, track)| {
+            let asked = track.answered(ticket)?;
+            Some((number, track, asked))
+        });
+        let Some((number, track, asked)) = answered else {
             return;
         };
-        let (audio, at_pause) = track
-            .partial_asked
-            .take()
-            .map_or((None, false), |asked| (Some(asked.audio), asked.at_pause));
         if let (Ok(hypothesis), Some(open)) = (result, &mut track.open)
             && hypothesis.utterance == open.number
         {
             let is_sentence = speech::is_sentence(&hypothesis.words);
-            if at_pause
+            if asked.at_pause
                 && hypothesis.is_whole
                 && track
                     .ear
@@ -312,7 +307,7 @@ impl<E: Ear> Session<E> {
             let update = open.agreement.update(&hypothesis);
             open.words = words_of(&hypothesis.words);
             open.engine = hypothesis.engine;
-            open.recognised = audio.filter(|_| hypothesis.is_whole);
+            open.recognised = hypothesis.is_whole.then_some(asked.audio);
             if let Some(text) = open.shown.update(update.text(), now_ms) {
                 let caption = partial(&track.speaker, open, text, now_ms);
                 self.out.push(Output::Partial(caption));

@@ -121,9 +121,9 @@ pub(super) struct Track<E: Ear> {
     /// When the track was not quite silent for the last time. A lost connection sounds like perfect silence.
     pub(super) last_sound_ms: u64,
     pub(super) open: Option<Utterance<E::Audio>>,
-    /// The partial that is being recognised.
-    pub(super) partial_asked: Option<AskedPartial<E::Audio>>,
-    /// The next one, while the last is being recognised.
+    /// What is being recognised, in the order of its audio: at most a partial, and a look at a pause behind it.
+    pub(super) asked: Vec<AskedPartial<E::Audio>>,
+    /// The next one, while it has to wait.
     pub(super) partial_waiting: Option<Look<E::Audio>>,
     /// Audio is not taken in: since when and why.
     pub(super) deaf_since: Option<(u64, GapReason)>,
@@ -142,12 +142,24 @@ impl<E: Ear> Track<E> {
             last_audio_ms: now_ms,
             last_sound_ms: now_ms,
             open: None,
-            partial_asked: None,
+            asked: Vec::new(),
             partial_waiting: None,
             deaf_since: None,
             context: String::new(),
             context_end_ms: 0,
         }
+    }
+
+    /// Whether the recogniser can be asked for this now. What a speaker says meanwhile is asked for together when the answer
+    /// is there; a look at a pause does not wait for a partial, because the record may come from it.
+    pub(super) fn takes(&self, look: &Look<E::Audio>) -> bool {
+        self.asked.is_empty() || look.at_pause && self.asked.iter().all(|asked| !asked.at_pause)
+    }
+
+    /// What was asked for with this ticket. What is still asked for with older audio has nothing new to say any more.
+    pub(super) fn answered(&mut self, ticket: u64) -> Option<AskedPartial<E::Audio>> {
+        let at = self.asked.iter().position(|asked| asked.ticket == ticket)?;
+        self.asked.drain(..=at).next_back()
     }
 
     /// Whether an open utterance gets no more audio.

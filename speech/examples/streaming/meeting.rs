@@ -60,7 +60,7 @@ struct Final {
 struct Ear {
     listener: Listener<Detector>,
     open: Option<Utterance>,
-    asked: Option<(u64, Request)>,
+    asked: Vec<(u64, Request)>,
     waiting: Option<(u64, Audio, u64, bool)>,
     finals: Vec<Final>,
     prompt: String,
@@ -153,7 +153,7 @@ impl Ear {
         Self {
             listener: Listener::new(ListenerOptions::default(), voice.detector()),
             open: None,
-            asked: None,
+            asked: Vec::new(),
             waiting: None,
             finals: Vec::new(),
             prompt: String::new(),
@@ -216,7 +216,12 @@ impl Meeting {
     fn ask_partial(&mut self, number: usize, utterance: u64, audio: Audio, start_ms: u64, at_pause: bool) {
         let id = self.id();
         let ear = &mut self.ears[number];
-        if ear.asked.is_some() {
+        let at_once = at_pause
+            && ear
+                .asked
+                .iter()
+                .all(|(_, asked)| asked.kind == RequestKind::Partial);
+        if !ear.asked.is_empty() && !at_once {
             ear.waiting = Some((utterance, audio, start_ms, at_pause));
             return;
         }
@@ -237,7 +242,7 @@ impl Meeting {
             prompt: ear.prompt.clone(),
             settled,
         };
-        ear.asked = Some((id, request.clone()));
+        ear.asked.push((id, request.clone()));
         self.push(request, id);
     }
 
@@ -256,7 +261,7 @@ impl Meeting {
         let open = ear.open.take().unwrap();
         ear.waiting = None;
         let same = |(_, asked): &&(u64, Request)| asked.utterance == open.number && asked.audio == audio;
-        let adopts = ear.asked.as_ref().filter(same).map(|(id, _)| *id);
+        let adopts = ear.asked.iter().find(same).map(|(id, _)| *id);
         let known = open.recognised.filter(|(recognised, _)| *recognised == audio);
         ear.finals.push(Final {
             id,
@@ -331,13 +336,16 @@ impl Meeting {
             }
         }
         let ear = &mut self.ears[number];
-        let Some((_, request)) = ear.asked.take_if(|(asked, _)| *asked == id) else {
+        let Some(at) = ear.asked.iter().position(|(asked, _)| *asked == id) else {
             return;
         };
+        let request = ear.asked.drain(..=at).next_back().unwrap().1;
         if let Ok(hypothesis) = answer {
             self.look(number, &request, &hypothesis);
         }
-        if let Some((utterance, audio, start_ms, at_pause)) = self.ears[number].waiting.take() {
+        if self.ears[number].asked.is_empty()
+            && let Some((utterance, audio, start_ms, at_pause)) = self.ears[number].waiting.take()
+        {
             self.ask_partial(number, utterance, audio, start_ms, at_pause);
         }
     }

@@ -152,7 +152,7 @@ fn looked_at(events: &[ListenerEvent]) -> Audio {
 
 #[test]
 fn a_sentence_ends_the_utterance_although_the_speaker_has_gone_on() {
-    let events = after_a_pause(2500, true, 300, &voice(1500));
+    let events = after_a_pause(2500, true, 360, &voice(1500));
     let finals_are = finals(&events);
     let [(0, _, first_end_ms, samples), (1, second_start_ms, ..)] = finals_are[..] else {
         panic!("{finals_are:?}")

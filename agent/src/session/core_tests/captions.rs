@@ -96,6 +96,33 @@ fn a_partial_that_heard_the_whole_utterance_is_its_final() {
 }
 
 #[test]
+fn a_look_at_a_pause_waits_for_no_partial() {
+    let mut meeting = Meeting::with_track(1);
+    meeting.settle();
+    let partial = one_request(&meeting.hear(1, true), Purpose::Partial);
+    assert!(
+        requests(&meeting.hear(1, true), Purpose::Partial).is_empty(),
+        "one at a time"
+    );
+    let pause = one_request(&meeting.pause(1), Purpose::Pause);
+    meeting.recognise(&pause, "All of it.");
+    let outputs = meeting.recognise(&partial, "All");
+    let takes_back =
+        |output: &Output<Sound>| matches!(output, Output::Partial(caption) if caption.text == "All");
+    assert!(!outputs.iter().any(takes_back), "it heard less: {outputs:?}");
+    assert!(
+        requests(&outputs, Purpose::Partial).is_empty(),
+        "that has heard it all"
+    );
+    let outputs = meeting.hear(1, false);
+    assert!(requests(&outputs, Purpose::Final).is_empty());
+    assert_eq!(
+        (meeting.session.finals_unstored(), meeting.session.finals.len()),
+        (1, 0)
+    );
+}
+
+#[test]
 fn a_partial_that_does_not_come_is_not_waited_for_long() {
     for overtaken in [false, true] {
         let mut meeting = Meeting::with_track(1);
