@@ -3,8 +3,9 @@
 
 use std::collections::VecDeque;
 
-/// How long a final that is ready waits for the earlier final of another track.
-pub const WAIT_MS: u64 = 750;
+/// How long a final that is ready waits for the earlier final of another track. Who takes turns has longer pauses than that;
+/// of several who speak at once nobody waits long for the others, and records are read by when their words began.
+pub const WAIT_MS: u64 = 250;
 
 /// Finals that are asked for, in the order in which their utterances ended.
 #[derive(Debug)]
