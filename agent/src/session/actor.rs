@@ -50,17 +50,18 @@ pub async fn run(parts: Arc<Parts>, started: Started, stop: Stop) -> Ending {
         events,
     } = started;
     let speakers = parts.speakers.clone();
-    let given = voices.voices.iter().filter_map(|voice| {
-        let label = speech::VoiceLabel::try_from(voice.label).ok()?;
-        Some((voice.identity.as_str(), label, voice.sound.is_some()))
-    });
+    let label = |label: i32| speech::VoiceLabel::try_from(label).ok();
+    let in_use = voices.voices.iter();
+    let in_use = in_use.filter_map(|voice| Some((voice.identity.as_str(), label(voice.label)?)));
+    let given = voices.labels_given.iter();
+    let given = given.filter_map(|(identity, last)| Some((identity.as_str(), label(*last)?)));
     let mut actor = Actor {
         session: Session::new(
             &room.organisation.assistant_name,
             rand::random(),
             meeting_ms,
             unheard,
-            Voices::new(room.room.voices, speakers.is_some(), given),
+            Voices::new(room.room.voices, speakers.is_some(), in_use, given),
         ),
         diarisers: Diarisers::new(speakers, voices),
         caller: Caller {

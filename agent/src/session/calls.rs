@@ -90,11 +90,14 @@ impl Caller {
             identity,
             utterance,
             audio,
+            runs,
         } = request;
         let engines = &self.parts.engines;
         let finals_wait = || engines.load().waiting_finals > 0;
         let heard = match (&self.parts.speakers, diariser) {
-            (Some(speakers), Some(diariser)) => speakers.hear(diariser, utterance, audio, finals_wait).await,
+            (Some(speakers), Some(diariser)) => {
+                speakers.hear(diariser, utterance, audio, runs, finals_wait).await
+            }
             _ => None,
         };
         Done::VoicesHeard { identity, heard }

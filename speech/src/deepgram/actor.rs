@@ -3,6 +3,7 @@
 use std::collections::VecDeque;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use deepgram::listen::websocket::WebsocketHandle;
@@ -40,6 +41,8 @@ pub(super) struct Actor {
     stream: Stream,
     connecting: Option<Connecting>,
     handle: Option<WebsocketHandle>,
+    /// The number of the connection, which no other of the client has.
+    connection: u64,
 }
 
 impl Actor {
@@ -53,6 +56,7 @@ impl Actor {
             stream,
             connecting: None,
             handle: None,
+            connection: 0,
         }
     }
 
@@ -72,7 +76,7 @@ impl Actor {
                 biased;
                 told = self.inbox.next() => told.into(),
                 connected = wait_for(&mut self.connecting) => self.connected(connected),
-                heard = receive(&mut self.handle) => heard,
+                heard = receive(&mut self.handle, self.connection) => heard,
                 () = sleep_until(Instant::now() + Duration::from_millis(wait_ms)) => Input::Tick,
             };
             self.step(input).await;
@@ -88,6 +92,7 @@ impl Actor {
                 tracing::info!(stream, request, "connected to Deepgram");
                 self.service.gate.lock().accepted();
                 self.handle = Some(handle);
+                self.connection = self.service.connections.fetch_add(1, Ordering::Relaxed);
                 Input::Connected
             }
             Err(refusal) => {
@@ -152,12 +157,12 @@ async fn wait_for(connecting: &mut Option<Connecting>) -> Result<WebsocketHandle
     }
 }
 
-async fn receive(handle: &mut Option<WebsocketHandle>) -> Input {
+async fn receive(handle: &mut Option<WebsocketHandle>, connection: u64) -> Input {
     match handle {
         Some(handle) => match handle.receive().await {
             // The socket broke; what follows would be the same again.
             Some(Err(deepgram::DeepgramError::WsError(_))) | None => Input::Lost,
-            Some(message) => Input::Heard(read(message)),
+            Some(message) => Input::Heard(read(message, connection)),
         },
         None => std::future::pending().await,
     }

@@ -2,6 +2,7 @@
 
 use std::hash::{BuildHasher, RandomState};
 use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
 
 use parking_lot::Mutex;
 use tokio::runtime::Handle;
@@ -19,6 +20,8 @@ pub(super) struct Service {
     pub(super) client: deepgram::Deepgram,
     pub(super) gate: Mutex<Gate>,
     pub(super) seed: u64,
+    /// How many there were so far, on all tracks.
+    pub(super) connections: AtomicU64,
     began: Instant,
 }
 
@@ -79,6 +82,7 @@ impl Deepgram {
             client,
             gate: Mutex::default(),
             seed: RandomState::new().hash_one(0),
+            connections: AtomicU64::new(0),
             began: Instant::now(),
         });
         let runtime = Handle::current();

@@ -264,7 +264,7 @@ impl Meeting {
 
 /// Nobody is told apart.
 pub(super) fn no_voices() -> Voices<Sound> {
-    Voices::new(VoicePolicy::One, false, [])
+    Voices::new(VoicePolicy::One, false, [], [])
 }
 
 fn is_ledger(output: &Output<Sound>) -> bool {

@@ -3,17 +3,17 @@
 //! what is heard, bounded, and what is written; the networks are elsewhere.
 //!
 //! With [`VoicePolicy::Detect`] a sample of each microphone is heard, and nothing is written before a second voice is known;
-//! from then on, and with [`VoicePolicy::Several`] from the beginning, everything is. A recogniser that numbers speakers
-//! itself is believed instead of the networks, for the participants whose first words came from it.
+//! from then on, and with [`VoicePolicy::Several`] from the beginning, everything is. Where a recogniser numbers speakers itself
+//! it is believed which words are whose, and only what its numbers sound like is heard.
 
-pub mod engine;
+pub mod numbers;
 pub mod sample;
 mod told;
 
 use std::collections::{BTreeMap, VecDeque};
 
 use serde_json::json;
-use speech::{VoiceEvent, VoiceLabel};
+use speech::{NumberedRun, VoiceEvent, VoiceLabel};
 use store::VoicePolicy;
 use uuid::Uuid;
 
@@ -45,6 +45,8 @@ pub struct HearVoices<A> {
     pub utterance: u64,
     /// All of it.
     pub audio: A,
+    /// Who says which words of it by number, where the recogniser knows.
+    pub runs: Vec<NumberedRun>,
 }
 
 /// What an utterance's voices are.
@@ -113,17 +115,8 @@ impl NotHeard {
     }
 }
 
-/// What a participant's voices are told apart by.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum By {
-    Networks,
-    Recogniser,
-}
-
 #[derive(Debug, Default)]
 struct Participant {
-    /// Their first words decide: labels of both are not the same voices.
-    by: Option<By>,
     /// Everything is heard and written.
     several: bool,
     sample: Sample,
@@ -132,6 +125,8 @@ struct Participant {
     asked: Option<Asked>,
     failed: bool,
     told: Told,
+    /// Of the recogniser's numbers, where there are no networks.
+    labels: numbers::Labels,
 }
 
 /// How far a session is from its end.
@@ -156,6 +151,7 @@ struct Waiting<A> {
     identity: String,
     asked: Asked,
     audio: A,
+    runs: Vec<NumberedRun>,
 }
 
 /// An utterance that has words.
@@ -183,12 +179,13 @@ pub struct Voices<A> {
 }
 
 impl<A> Voices<A> {
-    /// For a session that begins. `hears`: there are networks; `known`: the labels that earlier sessions of the room gave,
-    /// and whether a sound of theirs is known.
+    /// For a session that begins. `hears`: there are networks; `known`: the labels of earlier sessions of the room that are in
+    /// use, and `given`: the highest that were given.
     pub fn new<'a>(
         policy: VoicePolicy,
         hears: bool,
-        known: impl IntoIterator<Item = (&'a str, VoiceLabel, bool)>,
+        known: impl IntoIterator<Item = (&'a str, VoiceLabel)>,
+        given: impl IntoIterator<Item = (&'a str, VoiceLabel)>,
     ) -> Self {
         let mut voices = Self {
             policy,
@@ -200,25 +197,19 @@ impl<A> Voices<A> {
             counted: BTreeMap::new(),
         };
         if policy != VoicePolicy::One {
-            for (identity, label, has_sound) in known {
-                voices.restore(identity, label, has_sound);
+            for (identity, label) in known {
+                if let Some(participant) = voices.participant(identity) {
+                    participant.told.restore(label);
+                    participant.several |= participant.told.voices() > 1;
+                }
+            }
+            for (identity, last) in given {
+                if let Some(participant) = voices.participant(identity) {
+                    participant.labels.take(last);
+                }
             }
         }
         voices
-    }
-
-    fn restore(&mut self, identity: &str, label: VoiceLabel, has_sound: bool) {
-        let Some(participant) = self.participant(identity) else {
-            return;
-        };
-        participant.told.restore(label);
-        participant.several |= participant.told.voices() > 1;
-        // The networks leave a sound of every voice.
-        participant.by = match participant.by {
-            Some(By::Networks) => Some(By::Networks),
-            _ if has_sound => Some(By::Networks),
-            _ => Some(By::Recogniser),
-        };
     }
 
     fn participant(&mut self, identity: &str) -> Option<&mut Participant> {
@@ -253,40 +244,41 @@ impl<A> Voices<A> {
         let said_ms = spoken.end_ms.saturating_sub(spoken.start_ms);
         let (hears, stage) = (self.hears, self.stage);
         let waiting_ms = self.waiting_ms();
-        let runs = engine::runs(words);
+        let runs = numbers::runs(words, spoken.start_ms);
         if runs.is_empty() && !hears {
             return;
         }
         let Some(participant) = self.participant(&spoken.identity) else {
             return self.count(Some(NotHeard::TooMany), said_ms);
         };
-        let by = match participant.by {
-            None if runs.is_empty() => By::Networks,
-            None => By::Recogniser,
-            Some(by) => by,
-        };
-        participant.by = Some(by);
         let asked = Asked {
             utterance: participant.utterances,
             start_ms: spoken.start_ms,
             said_ms,
         };
         participant.utterances += 1;
+        if !hears {
+            let Participant { told, labels, .. } = participant;
+            let turns = runs.iter().map(|run| (*run, labels.of(run.speaker)));
+            told.numbered(asked.utterance, asked.start_ms, turns);
+            return;
+        }
         participant.sample.spoken(said_ms);
-        let is_sampled = !participant.several;
-        let is_too_late = stage == Stage::Over || (is_sampled && stage == Stage::Ending);
-        let refused = match by {
-            By::Recogniser => {
-                participant.told.numbered(asked.utterance, &runs);
-                return;
-            }
-            By::Networks if !hears => return,
-            By::Networks if participant.failed => Some(NotHeard::Failed),
-            By::Networks if is_too_late => Some(NotHeard::Ending),
-            By::Networks if is_sampled && pressure > Pressure::None => Some(NotHeard::Load),
-            By::Networks if waiting_ms + said_ms > WAITING_MAX_MS => Some(NotHeard::QueueFull),
-            By::Networks if is_sampled && !participant.sample.take(said_ms) => Some(NotHeard::Sampled),
-            By::Networks => None,
+        let is_too_late = stage == Stage::Over || (!participant.several && stage == Stage::Ending);
+        // Numbers are soon known, and cost nothing then.
+        let is_sampled = !participant.several && runs.is_empty();
+        let refused = if participant.failed {
+            Some(NotHeard::Failed)
+        } else if is_too_late {
+            Some(NotHeard::Ending)
+        } else if is_sampled && pressure > Pressure::None {
+            Some(NotHeard::Load)
+        } else if waiting_ms + said_ms > WAITING_MAX_MS {
+            Some(NotHeard::QueueFull)
+        } else if is_sampled && !participant.sample.take(said_ms) {
+            Some(NotHeard::Sampled)
+        } else {
+            None
         };
         match refused {
             Some(why) => self.count(Some(why), said_ms),
@@ -294,6 +286,7 @@ impl<A> Voices<A> {
                 identity: spoken.identity,
                 asked,
                 audio: spoken.audio,
+                runs,
             }),
         }
     }
@@ -310,12 +303,14 @@ impl<A> Voices<A> {
             identity,
             asked,
             audio,
+            runs,
         } = self.waiting.remove(place)?;
         self.participants.get_mut(&identity)?.asked = Some(asked);
         Some(HearVoices {
             identity,
             utterance: asked.utterance,
             audio,
+            runs,
         })
     }
 

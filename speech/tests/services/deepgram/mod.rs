@@ -1,6 +1,7 @@
 //! Deepgram's live transcription.
 
 mod server;
+mod voices;
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -10,7 +11,7 @@ use server::{Behaviour, Event, KEY, Server};
 use speech::deepgram::{Deepgram, DeepgramLimits, DeepgramOptions};
 use speech::{
     ApiKey, Audio, Hypothesis, Listener, ListenerEvent, ListenerOptions, RecogniseError, Recogniser, Request,
-    RequestKind, StreamId, VoiceModel, WhisperOptions, WhisperPool,
+    RequestKind, StreamId, VoiceModel, WhisperOptions, WhisperPool, Word,
 };
 
 use crate::played::{Spoken, played};
@@ -72,7 +73,7 @@ async fn a_growing_utterance_is_sent_once_and_its_words_have_the_tracks_times() 
             heard
                 .words
                 .iter()
-                .all(|word| word.start_ms >= 800 && word.speaker == Some(0))
+                .all(|word| word.start_ms >= 800 && word.speaker.is_some_and(|speaker| speaker.number == 0))
         );
     }
     let last = request(RequestKind::Final, 0, &recording, 800, 4_400);
@@ -111,8 +112,14 @@ async fn a_line_that_is_cut_costs_nothing() {
     let [cut, again] = server.audio().try_into().unwrap();
     assert!(cut == recording[..cut.len()]);
     // What came back before the cut is not sent again, what did not is.
-    let settled_words = heard.words.iter().filter(|word| word.speaker == Some(0)).count();
-    let replayed_words = heard.words.iter().filter(|word| word.speaker == Some(1)).count();
+    let on = |connection| {
+        let is_on = |word: &&Word| {
+            word.speaker
+                .is_some_and(|speaker| speaker.connection == connection)
+        };
+        heard.words.iter().filter(is_on).count()
+    };
+    let (settled_words, replayed_words) = (on(0), on(1));
     assert_eq!((settled_words + replayed_words, settled_words > 5), (13, true));
     assert!(again == recording[5_200 * 16 - again.len()..5_200 * 16]);
     assert!(again.len() < 5_200 * 16 - 2_000 * 16);
@@ -298,6 +305,7 @@ async fn the_words_of_a_recording_arrive_where_they_are_spoken() {
             text: word.text,
             start_ms: word.start_ms as usize,
             end_ms: word.end_ms as usize,
+            voice: 0,
         }));
     }
     assert!(spoken.len() > 40, "{} words", spoken.len());

@@ -22,6 +22,14 @@ use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 use crate::booth::{Booth, Events, Serving, refused};
 use crate::played::Spoken;
 
+/// A word, its place on the tape, and who says it.
+struct Said {
+    text: String,
+    start: usize,
+    end: usize,
+    voice: usize,
+}
+
 pub(crate) const KEY: &str = "a-key-that-nobody-has";
 const SAMPLES_PER_MS: usize = 16;
 /// New audio after which the server says what it has heard.
@@ -169,6 +177,7 @@ async fn connection(socket: TcpStream, shared: Arc<Shared>) {
         places: Vec::new(),
         settled: 0,
         said: 0,
+        voices: Vec::new(),
     };
     let end = talk.run().await;
     shared.booth.tell(Event::Closed(end));
@@ -222,6 +231,8 @@ struct Talk {
     places: Vec<(usize, usize, usize)>,
     settled: usize,
     said: usize,
+    /// Who was heard on this connection, by their numbers.
+    voices: Vec<usize>,
 }
 
 impl Talk {
@@ -338,14 +349,12 @@ impl Talk {
     /// The end of the last word that is whole before `end`, on the tape.
     fn last_end(&self, end: usize) -> usize {
         let words = self.words(self.settled, end);
-        let whole = words
-            .iter()
-            .filter(|(_, _, word_end)| word_end + SAMPLES_PER_MS < end);
-        whole.map(|(_, _, word_end)| *word_end).max().unwrap_or(end)
+        let whole = words.iter().filter(|word| word.end + SAMPLES_PER_MS < end);
+        whole.map(|word| word.end).max().unwrap_or(end)
     }
 
     /// The words between two places on the tape: those whose middle is there.
-    fn words(&self, from: usize, to: usize) -> Vec<(String, usize, usize)> {
+    fn words(&self, from: usize, to: usize) -> Vec<Said> {
         let mut words = Vec::new();
         for (tape, place, len) in &self.places {
             for word in &self.shared.words {
@@ -353,12 +362,27 @@ impl Talk {
                 let middle = start + (end - start) / 2;
                 let at = (tape + middle).wrapping_sub(*place);
                 if (*place..place + len).contains(&middle) && (from..to).contains(&at) {
-                    let start = (tape + start).saturating_sub(*place);
-                    words.push((word.text.clone(), start, (tape + end).saturating_sub(*place)));
+                    words.push(Said {
+                        text: word.text.clone(),
+                        start: (tape + start).saturating_sub(*place),
+                        end: (tape + end).saturating_sub(*place),
+                        voice: word.voice,
+                    });
                 }
             }
         }
         words
+    }
+
+    /// Voices are numbered as they come, on each connection anew.
+    fn number(&mut self, voice: usize) -> usize {
+        self.voices
+            .iter()
+            .position(|known| *known == voice)
+            .unwrap_or_else(|| {
+                self.voices.push(voice);
+                self.voices.len() - 1
+            })
     }
 
     async fn say(&mut self, end: usize, is_final: bool, from_finalize: bool) {
@@ -381,9 +405,10 @@ impl Talk {
         let words: Vec<Value> = self
             .words(self.settled, end)
             .into_iter()
-            .map(|(text, start, end)| {
-                json!({"word": text.to_lowercase(), "punctuated_word": text, "start": seconds(start),
-                    "end": seconds(end), "confidence": 0.9, "speaker": 0})
+            .map(|word| {
+                json!({"word": word.text.to_lowercase(), "punctuated_word": word.text,
+                    "start": seconds(word.start), "end": seconds(word.end), "confidence": 0.9,
+                    "speaker": self.number(word.voice)})
             })
             .collect();
         let results = json!({"type": "Results", "channel_index": [0, 1], "start": seconds(self.settled),

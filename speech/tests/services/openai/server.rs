@@ -333,6 +333,7 @@ impl Shared {
         let (from, to) = (at, at + audio.len() / 16);
         let inside = |word: &&Spoken| (from..to).contains(&((word.start_ms + word.end_ms) / 2));
         let words = self.words.iter().filter(inside).map(|word| Spoken {
+            voice: word.voice,
             text: word.text.clone(),
             start_ms: word.start_ms.saturating_sub(from),
             end_ms: word.end_ms - from,
