@@ -26,7 +26,7 @@ pub enum RoomChange {
         /// The segment.
         segment: Uuid,
     },
-    /// A voice got a name, or lost it.
+    /// A voice got a name, or lost it; or voices are to be told apart otherwise.
     Voices {
         /// The room.
         room: Uuid,

@@ -29,6 +29,17 @@ pub enum VoicePolicy {
     One,
 }
 
+impl VoicePolicy {
+    /// The word in the API and in the database.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Detect => "detect",
+            Self::Several => "several",
+            Self::One => "one",
+        }
+    }
+}
+
 /// Somebody's stretch of an utterance.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct VoiceTurn {

@@ -294,7 +294,10 @@ impl Actor {
             Done::VoicesKnown(known) => {
                 self.reading_voices = false;
                 match known {
-                    Some(known) => self.diarisers.learn(known),
+                    Some((known, policy)) => {
+                        self.diarisers.learn(known);
+                        return Some(Input::VoicePolicy(policy));
+                    }
                     None => self.voices_changed = true,
                 }
             }

@@ -196,6 +196,7 @@ impl<E: Ear> Session<E> {
             Input::TrackEnded { track } => self.track_ended(track, now_ms),
             Input::Recognised { ticket, result } => self.recognised(ticket, result, now_ms),
             Input::VoicesHeard { identity, heard } => self.voices_heard(&identity, heard),
+            Input::VoicePolicy(policy) => self.voices.set_policy(policy),
             Input::Stored { ticket, result } => self.stored(ticket, result, now_ms),
             Input::Renewed(result) => {
                 self.renewals.answered(result.is_ok(), now_ms);

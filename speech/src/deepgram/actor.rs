@@ -90,7 +90,7 @@ impl Actor {
             Ok(handle) => {
                 let request = handle.request_id().map(|id| id.to_string());
                 tracing::info!(stream, request, "connected to Deepgram");
-                self.service.gate.lock().accepted();
+                self.met(Ok(()));
                 self.handle = Some(handle);
                 self.connection = self.service.connections.fetch_add(1, Ordering::Relaxed);
                 Input::Connected
@@ -98,13 +98,18 @@ impl Actor {
             Err(refusal) => {
                 tracing::warn!(stream, ?refusal, "Deepgram cannot be reached");
                 if let Some(refusal) = refusal {
-                    let refusal_ms = self.service.options.limits.refusal_ms;
-                    let now_ms = self.service.now_ms();
-                    self.service.gate.lock().refused(refusal, refusal_ms, now_ms);
+                    self.met(Err(refusal));
                 }
                 Input::NotConnected(refusal)
             }
         }
+    }
+
+    /// What one track learns is true for all.
+    fn met(&self, answer: Result<(), Refusal>) {
+        let refusal_ms = self.service.options.limits.refusal_ms;
+        let now_ms = self.service.now_ms();
+        self.service.gate.lock().met(answer, refusal_ms, now_ms);
     }
 
     /// Feeds an input in, and does what follows from it.

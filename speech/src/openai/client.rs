@@ -204,7 +204,7 @@ impl Shared {
             let has_times = !self.is_timeless.load(Ordering::Relaxed);
             let fault = match self.once(request, file.clone(), has_times).await {
                 Ok(words) => {
-                    self.gate.lock().accepted();
+                    self.met(Ok(()));
                     return Ok(words);
                 }
                 Err(fault) => fault,
@@ -247,9 +247,14 @@ impl Shared {
     }
 
     fn refuse(&self, refusal: Refusal) -> RecogniseError {
-        let refusal_ms = self.options.limits.refusal_ms;
-        self.gate.lock().refused(refusal, refusal_ms, self.now_ms());
+        self.met(Err(refusal));
         refusal.into()
+    }
+
+    /// What one request learns is true for all.
+    fn met(&self, answer: Result<(), Refusal>) {
+        let refusal_ms = self.options.limits.refusal_ms;
+        self.gate.lock().met(answer, refusal_ms, self.now_ms());
     }
 
     async fn once(&self, request: &Request, file: Bytes, has_times: bool) -> Result<Vec<Word>, Fault> {

@@ -89,20 +89,24 @@ impl Actor {
         match connected {
             Ok(socket) => {
                 tracing::info!(stream, "connected to the realtime service");
-                self.service.gate.lock().accepted();
                 self.socket = Some(socket);
                 Input::Connected
             }
             Err(refusal) => {
                 tracing::warn!(stream, ?refusal, "the realtime service cannot be reached");
                 if let Some(refusal) = refusal {
-                    let refusal_ms = self.service.options.limits.refusal_ms;
-                    let now_ms = self.service.now_ms();
-                    self.service.gate.lock().refused(refusal, refusal_ms, now_ms);
+                    self.met(Err(refusal));
                 }
                 Input::NotConnected(refusal)
             }
         }
+    }
+
+    /// What one track learns is true for all.
+    fn met(&self, answer: Result<(), Refusal>) {
+        let refusal_ms = self.service.options.limits.refusal_ms;
+        let now_ms = self.service.now_ms();
+        self.service.gate.lock().met(answer, refusal_ms, now_ms);
     }
 
     /// Feeds an input in, and does what follows from it.
@@ -119,6 +123,7 @@ impl Actor {
             for output in self.line.handle(input, self.service.now_ms()) {
                 match output {
                     Output::Answer(ticket, result) => self.inbox.answer(ticket, result),
+                    Output::Met(answer) => self.met(answer),
                     Output::Disconnect => {
                         self.connecting = None;
                         if let Some(mut socket) = self.socket.take() {
@@ -224,6 +229,6 @@ async fn send(socket: &mut Socket, output: Output) -> Result<(), Error> {
         }
         Output::Commit(ticket) => say(socket, &wire::commit(ticket)).await,
         Output::Clear => say(socket, &wire::clear()).await,
-        Output::Connect | Output::Disconnect | Output::Answer(..) => Ok(()),
+        Output::Connect | Output::Disconnect | Output::Answer(..) | Output::Met(_) => Ok(()),
     }
 }

@@ -260,6 +260,40 @@ fn where_one_is_expected_nothing_is_heard() {
     assert!(deaf.counted().is_empty() && room.counted().is_empty());
 }
 
+/// What a room says of its voices takes effect at once; labels of an earlier session are known whatever it said then.
+#[test]
+fn a_room_may_say_something_else_while_the_meeting_runs() {
+    let mut room = Room::new(VoicePolicy::One, &[("p-1", 1), ("p-1", 2)]);
+    room.join(2);
+    let say = |room: &mut Room, policy| {
+        let outputs = room.meeting.feed(Input::VoicePolicy(policy));
+        room.take(outputs);
+    };
+    assert_eq!(room.say(1, UTTERANCE_MS), None);
+    say(&mut room, VoicePolicy::Several);
+    room.say_as(1, &[Some(2)]);
+    room.say_as(2, &[Some(1)]);
+    assert_eq!(room.rows().len(), 2);
+    assert_eq!(room.events("several_voices"), 0, "it was said");
+    // One voice alone is sampled from now on, and nothing of it is written.
+    say(&mut room, VoicePolicy::Detect);
+    room.say_as(1, &[Some(2)]);
+    room.say_as(2, &[Some(1)]);
+    let rows = room.rows();
+    let who: Vec<&str> = rows[2..]
+        .iter()
+        .map(|rows| rows.turns[0].identity.as_str())
+        .collect();
+    assert_eq!(who, ["p-1"]);
+    // What was heard meanwhile is written once it is asked for.
+    say(&mut room, VoicePolicy::Several);
+    let rows = room.rows();
+    assert_eq!((rows.len(), rows[3].turns[0].identity.as_str()), (4, "p-2"));
+    say(&mut room, VoicePolicy::One);
+    assert_eq!(room.say(1, UTTERANCE_MS), None);
+    assert_eq!(room.say(2, UTTERANCE_MS), None);
+}
+
 #[test]
 fn what_turns_out_to_be_nothing_is_not_heard() {
     let mut room = Room::new(VoicePolicy::Several, &[]);

@@ -196,20 +196,26 @@ impl<A> Voices<A> {
             stage: Stage::Running,
             counted: BTreeMap::new(),
         };
-        if policy != VoicePolicy::One {
-            for (identity, label) in known {
-                if let Some(participant) = voices.participant(identity) {
-                    participant.told.restore(label);
-                    participant.several |= participant.told.voices() > 1;
-                }
+        for (identity, label) in known {
+            if let Some(participant) = voices.participant(identity) {
+                participant.told.restore(label);
+                participant.several |= participant.told.voices() > 1;
             }
-            for (identity, last) in given {
-                if let Some(participant) = voices.participant(identity) {
-                    participant.labels.take(last);
-                }
+        }
+        for (identity, last) in given {
+            if let Some(participant) = voices.participant(identity) {
+                participant.labels.take(last);
             }
         }
         voices
+    }
+
+    /// The room says anew what is to be done: with what is said from now on, and with what was heard and not written.
+    pub(super) fn set_policy(&mut self, policy: VoicePolicy) {
+        self.policy = policy;
+        for participant in self.participants.values_mut() {
+            participant.several = policy == VoicePolicy::Several || participant.told.voices() > 1;
+        }
     }
 
     fn participant(&mut self, identity: &str) -> Option<&mut Participant> {

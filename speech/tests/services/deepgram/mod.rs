@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use server::{Behaviour, Event, KEY, Server};
+use server::{Behaviour, Event, KEY, Server, Source};
 use speech::deepgram::{Deepgram, DeepgramLimits, DeepgramOptions};
 use speech::{
     ApiKey, Audio, Hypothesis, Listener, ListenerEvent, ListenerOptions, RecogniseError, Recogniser, Request,
@@ -15,12 +15,13 @@ use speech::{
 };
 
 use crate::played::{Spoken, played};
+use crate::refusals::{REFUSALS, assert_refused};
 
 const PATIENT: Duration = Duration::from_secs(10);
 
 async fn server(idle: Duration, behaviours: &[Behaviour]) -> (Server, Arc<[i16]>) {
     let (recording, words) = played();
-    let server = Server::start(recording.clone(), words, idle, behaviours).await;
+    let server = Server::start(Source::Played(recording.clone(), words), idle, behaviours).await;
     (server, recording)
 }
 
@@ -177,28 +178,15 @@ async fn a_quiet_line_is_kept_open() {
 
 #[tokio::test]
 async fn a_refusal_has_a_name_and_is_not_tried_again_at_once() {
-    for (status, error) in [
-        (401, RecogniseError::Unauthorised),
-        (402, RecogniseError::PaymentRequired),
-        (429, RecogniseError::RateLimited),
-        (400, RecogniseError::Misconfigured),
-    ] {
-        let behaviour = if status == 401 {
-            Behaviour::Well
-        } else {
-            Behaviour::Refuse(status)
-        };
-        let (mut server, recording) = server(PATIENT, &[behaviour]).await;
+    for (status, error) in REFUSALS {
+        let (mut server, recording) = server(PATIENT, &[Behaviour::Refuse(status)]).await;
         let mut options = options(&server);
         if status == 401 {
             options.api_key = ApiKey::new("another-key");
         }
         let deepgram = Deepgram::new(options).unwrap();
-        for stream in [1, 1, 2] {
-            let mut last = request(RequestKind::Final, 0, &recording, 0, 400);
-            last.stream = StreamId(stream);
-            assert_eq!(deepgram.submit(last).await.unwrap(), Err(error));
-        }
+        let last = request(RequestKind::Final, 0, &recording, 0, 400);
+        assert_refused(&deepgram, &last, error).await;
         assert_eq!(server.events.past(), [Event::Refused(status)], "asked once");
     }
     assert!(RecogniseError::Unauthorised.to_string().contains("check the key"));
@@ -310,7 +298,7 @@ async fn the_words_of_a_recording_arrive_where_they_are_spoken() {
     }
     assert!(spoken.len() > 40, "{} words", spoken.len());
 
-    let mut server = Server::start(recording.clone(), spoken.clone(), PATIENT, &[]).await;
+    let mut server = Server::start(Source::Played(recording.clone(), spoken.clone()), PATIENT, &[]).await;
     let deepgram = Deepgram::new(options(&server)).unwrap();
     let (mut heard, mut sent, mut partials) = (Vec::new(), Vec::new(), 0);
     for event in events {

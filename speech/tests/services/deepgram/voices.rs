@@ -75,7 +75,7 @@ async fn labels_stay_when_a_new_connection_numbers_people_the_other_way_round() 
     } = dialogue();
     let (_, his_end_ms, _) = turns[0];
     let cut = Behaviour::CutAfter((his_end_ms + 4_000) * 16);
-    let server = Server::start(recording.clone(), words, PATIENT, &[cut]).await;
+    let server = Server::start(Source::Played(recording.clone(), words), PATIENT, &[cut]).await;
     let mut options = options(&server);
     options.diarize = true;
     let deepgram = Deepgram::new(options).unwrap();

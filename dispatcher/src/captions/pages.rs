@@ -1,0 +1,66 @@
+//! The segments that have voices, page by page.
+
+use std::ops::RangeInclusive;
+
+use store::{Result, Segment};
+
+use crate::App;
+use crate::links::Claims;
+
+/// Segments in one event.
+pub(super) const SEGMENTS_A_PAGE: i64 = 200;
+
+/// Segments of one microphone or of all within a stretch of the meeting, up to a sequence number.
+pub(super) struct Pages<'a> {
+    app: &'a App,
+    claims: Claims,
+    identity: Option<&'a str>,
+    stretch_ms: RangeInclusive<i64>,
+    left: RangeInclusive<i64>,
+}
+
+impl<'a> Pages<'a> {
+    pub(super) fn new(
+        app: &'a App,
+        claims: Claims,
+        identity: Option<&'a str>,
+        stretch_ms: RangeInclusive<i64>,
+        last: i64,
+    ) -> Self {
+        Self {
+            app,
+            claims,
+            identity,
+            stretch_ms,
+            left: 1..=last,
+        }
+    }
+
+    /// The next ones, in order; none behind the last.
+    pub(super) async fn next(&mut self) -> Result<Option<Vec<Segment>>> {
+        if self.left.is_empty() {
+            return Ok(None);
+        }
+        let Claims {
+            organisation, room, ..
+        } = self.claims;
+        let (stretch_ms, left) = (self.stretch_ms.clone(), self.left.clone());
+        let store = &self.app.store;
+        let segments = store
+            .segments_with_voices(
+                organisation,
+                room,
+                self.identity,
+                stretch_ms,
+                left,
+                SEGMENTS_A_PAGE,
+            )
+            .await?;
+        let is_last = (segments.len() as i64) < SEGMENTS_A_PAGE;
+        self.left = match segments.last() {
+            Some(last) if !is_last => last.sequence + 1..=*self.left.end(),
+            _ => 1..=0,
+        };
+        Ok(Some(segments).filter(|segments| !segments.is_empty()))
+    }
+}
