@@ -49,7 +49,7 @@ impl Actor {
     pub(super) fn new(service: Arc<Service>, inbox: Inbox) -> Self {
         let options = &service.options;
         let seed = service.seed.wrapping_add(inbox.id().0);
-        let stream = Stream::new(options.engine(), options.limits, seed, service.now_ms());
+        let stream = Stream::new(options.engine(), options.limits, seed, service.door.now_ms());
         Self {
             service,
             inbox,
@@ -63,7 +63,7 @@ impl Actor {
     /// Runs until the stream is over and nobody has just asked for more.
     pub(super) async fn run(mut self) {
         loop {
-            let now_ms = self.service.now_ms();
+            let now_ms = self.service.door.now_ms();
             if self.stream.is_over(now_ms) && self.inbox.leave() {
                 return;
             }
@@ -90,7 +90,7 @@ impl Actor {
             Ok(handle) => {
                 let request = handle.request_id().map(|id| id.to_string());
                 tracing::info!(stream, request, "connected to Deepgram");
-                self.met(Ok(()));
+                self.service.door.met(Ok(()));
                 self.handle = Some(handle);
                 self.connection = self.service.connections.fetch_add(1, Ordering::Relaxed);
                 Input::Connected
@@ -98,18 +98,11 @@ impl Actor {
             Err(refusal) => {
                 tracing::warn!(stream, ?refusal, "Deepgram cannot be reached");
                 if let Some(refusal) = refusal {
-                    self.met(Err(refusal));
+                    self.service.door.met(Err(refusal));
                 }
                 Input::NotConnected(refusal)
             }
         }
-    }
-
-    /// What one track learns is true for all.
-    fn met(&self, answer: Result<(), Refusal>) {
-        let refusal_ms = self.service.options.limits.refusal_ms;
-        let now_ms = self.service.now_ms();
-        self.service.gate.lock().met(answer, refusal_ms, now_ms);
     }
 
     /// Feeds an input in, and does what follows from it.
@@ -120,17 +113,14 @@ impl Actor {
                 tracing::info!(stream = self.inbox.id().0, "the connection to Deepgram is over");
                 self.handle = None;
             }
-            for output in self.stream.handle(input, self.service.now_ms()) {
+            for output in self.stream.handle(input, self.service.door.now_ms()) {
                 match output {
                     Output::Answer(ticket, result) => self.inbox.answer(ticket, result),
                     Output::Disconnect => self.handle = None,
-                    Output::Connect => {
-                        let check = self.service.gate.lock().check(self.service.now_ms());
-                        match check {
-                            Ok(()) => self.connecting = Some(Box::pin(connect(self.service.clone()))),
-                            Err(refusal) => inputs.push_back(Input::NotConnected(Some(refusal))),
-                        }
-                    }
+                    Output::Connect => match self.service.door.check() {
+                        Ok(()) => self.connecting = Some(Box::pin(connect(self.service.clone()))),
+                        Err(refusal) => inputs.push_back(Input::NotConnected(Some(refusal))),
+                    },
                     wire => {
                         let Some(handle) = &mut self.handle else { continue };
                         let sent = timeout(SEND_LIMIT, send(handle, wire)).await;

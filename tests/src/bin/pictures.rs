@@ -1,5 +1,5 @@
 //! `cargo run --package system-tests --bin pictures`: holds a short meeting and takes the pictures of the documentation,
-//! `docs/captions*.png` and `docs/join-*.png`. The programs have to be built: `cargo build --workspace`.
+//! `docs/captions*.png`, `docs/join-*.png` and `docs/voices.png`. The programs have to be built: `cargo build --workspace`.
 
 use std::fs;
 use std::path::Path;
@@ -7,6 +7,7 @@ use std::process::Command;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
+use serde_json::json;
 use system_tests::browser::{Browser, DESKTOP, PHONE, Screen, Setup, key};
 use system_tests::meeting::{Guest, Meeting};
 use system_tests::speech_file;
@@ -36,7 +37,7 @@ const LAST: &str =
 
 #[tokio::main]
 async fn main() -> Result<()> {
-    let meeting = Meeting::begin("Plan for the new rooms").await?;
+    let mut meeting = Meeting::begin("Plan for the new rooms").await?;
     meeting.document("recordings.md", RECORDINGS).await?;
     let people = [
         meeting.guest("Alice Moore").await?,
@@ -70,7 +71,34 @@ async fn main() -> Result<()> {
     taken?;
     browser.quit().await?;
     join(&meeting).await?;
+    voices(&mut meeting).await?;
     meeting.end().await
+}
+
+/// Two people at one microphone, as somebody in the room sees them.
+async fn voices(meeting: &mut Meeting) -> Result<()> {
+    meeting.move_to_room_with("voices", json!("several")).await?;
+    let table = meeting.guest("Meeting room").await?;
+    let browser = Browser::start(meeting.folder(), &Setup::default()).await?;
+    browser.look(PHONE).await?;
+    browser.open(&meeting.link("join_url").await?).await?;
+    browser.tab_to("name").await?;
+    browser.press("Clara Diaz").await?;
+    browser.press(key::ENTER).await?;
+    for (who, line) in &LINES[..3] {
+        say(meeting, &table, VOICES[*who], line).await?;
+    }
+    let told = "document.querySelectorAll('#transcript .name').length >= 3";
+    browser.wait_until("the voices", LIMIT, told).await?;
+    // Whoever spoke first is the first.
+    for (label, name) in [(1, "Alice Moore"), (2, "Ben Carter")] {
+        let voice = meeting.path(&format!("voices/{}/{label}", table.identity));
+        meeting.api.put(&voice, &json!({ "name": name })).await?;
+    }
+    let named = "/Alice Moore/.test(document.body.innerText) && /Ben Carter/.test(document.body.innerText)";
+    browser.wait_until("the names", LIMIT, named).await?;
+    picture(&browser, PHONE, "voices.png").await?;
+    browser.quit().await
 }
 
 /// The join page: before entering, and in the room.
