@@ -6,26 +6,23 @@
 //! from then on, and with [`VoicePolicy::Several`] from the beginning, everything is. Where a recogniser numbers speakers itself
 //! it is believed which words are whose, and only what its numbers sound like is heard.
 
+mod heard;
 pub mod numbers;
 pub mod sample;
+mod session;
 mod told;
 
 use std::collections::{BTreeMap, VecDeque};
 
-use serde_json::json;
-use speech::{NumberedRun, VoiceEvent, VoiceLabel};
+use speech::{NumberedRun, VoiceLabel};
 use store::VoicePolicy;
-use uuid::Uuid;
 
+pub use self::heard::{HearVoices, KnownAs, NotHeard, VoiceSound, VoicesHeard};
 use self::sample::Sample;
 use self::told::Told;
 pub use self::told::{NameRow, TURNS_MAX, TurnRow, VoiceRow, VoiceRows};
-use super::core::Session;
-use super::io::Output;
 use super::outbox::{Pressure, Write};
-use super::track::Ear;
 use super::types::Word;
-use super::usage::Kind;
 
 /// Speech that may wait to be heard, all participants together.
 pub const WAITING_MAX_MS: u64 = 60_000;
@@ -35,85 +32,6 @@ pub const PARTICIPANTS_MAX: usize = 64;
 const BATCH_MAX: usize = 512;
 /// What hears voices, as it is in the usage ledger.
 const ENGINE: &str = "cam++";
-
-/// An utterance that is to be heard for voices.
-#[derive(Clone, Debug, PartialEq)]
-pub struct HearVoices<A> {
-    /// Whose microphone.
-    pub identity: String,
-    /// The utterance's number within this participant's speech.
-    pub utterance: u64,
-    /// All of it.
-    pub audio: A,
-    /// Who says which words of it by number, where the recogniser knows.
-    pub runs: Vec<NumberedRun>,
-}
-
-/// What an utterance's voices are.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct VoicesHeard {
-    /// Who speaks when, from the utterance's beginning.
-    pub turns: Vec<speech::Turn>,
-    /// Whose these and earlier turns are.
-    pub events: Vec<VoiceEvent>,
-    /// All voices of the participant, as they sound now.
-    pub sounds: Vec<VoiceSound>,
-    /// Voices that turned out to be known.
-    pub recognised: Vec<(VoiceLabel, KnownAs)>,
-    /// How long that took.
-    pub compute_ms: u64,
-}
-
-/// What a voice sounds like.
-#[derive(Clone, Debug, PartialEq)]
-pub struct VoiceSound {
-    /// Its label.
-    pub label: VoiceLabel,
-    /// A direction.
-    pub sound: Vec<f32>,
-    /// How much of it was heard.
-    pub heard_ms: u64,
-}
-
-/// As whom a voice is known.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum KnownAs {
-    /// One of the organisation's people.
-    Person(Uuid),
-    /// Somebody at another microphone of this room, who was given a name there.
-    Named(String),
-}
-
-/// Why speech is not heard for voices.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum NotHeard {
-    /// No second voice is known yet, and a part says enough.
-    Sampled,
-    /// There is more urgent work.
-    Load,
-    /// Too much waited already.
-    QueueFull,
-    /// Too many participants.
-    TooMany,
-    /// The networks broke off on this participant.
-    Failed,
-    /// The session is ending.
-    Ending,
-}
-
-impl NotHeard {
-    /// As it is in the metrics.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Sampled => "sampled",
-            Self::Load => "load",
-            Self::QueueFull => "queue_full",
-            Self::TooMany => "too_many_participants",
-            Self::Failed => "failed",
-            Self::Ending => "ending",
-        }
-    }
-}
 
 #[derive(Debug, Default)]
 struct Participant {
@@ -421,39 +339,5 @@ impl<A> Voices<A> {
     /// What was on its way is written, or never will be.
     pub(super) fn confirmed(&mut self) {
         self.writing = false;
-    }
-}
-
-impl<E: Ear> Session<E> {
-    /// An utterance has words; it may be heard again, for voices.
-    pub(super) fn hear_voices(&mut self, spoken: Spoken<E::Audio>, words: &[Word]) {
-        if self.holds_lease() {
-            let pressure = self.pressure();
-            self.voices.spoken(spoken, words, pressure);
-        }
-    }
-
-    pub(super) fn voices_heard(&mut self, identity: &str, heard: Option<VoicesHeard>) {
-        if let Some(heard) = &heard {
-            self.usage.add_ms(Kind::VoicesCompute, ENGINE, heard.compute_ms);
-        }
-        self.voices.heard(identity, heard);
-    }
-
-    pub(super) fn go_on_with_voices(&mut self) {
-        for (identity, voices) in self.voices.become_several() {
-            self.event(
-                "several_voices",
-                json!({ "identity": identity, "voices": voices }),
-            );
-        }
-        if self.pressure() == Pressure::None {
-            while let Some(request) = self.voices.next() {
-                self.out.push(Output::HearVoices(request));
-            }
-        }
-        if let Some(write) = self.voices.rows() {
-            self.outbox.push(write);
-        }
     }
 }
