@@ -270,8 +270,11 @@ async fn those_in_the_room_are_told_whose_words_are_whose() {
     assert_eq!(told.next("voices").await, first(named));
     // A correction has as many words as it has.
     let path = shared.path(&format!("segments/{}/corrections", shared.segment));
-    app.made(&path, json!({"text": "Shall we? Oh yes, please."}))
-        .await;
+    app.made(
+        &path,
+        json!({"text": "Shall we? Oh yes, please.", "author": "Ada"}),
+    )
+    .await;
     let corrected = told.next("voices").await;
     let words: Vec<&Value> = corrected[0]["parts"]
         .as_array()

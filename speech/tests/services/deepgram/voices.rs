@@ -85,6 +85,18 @@ async fn labels_stay_when_a_new_connection_numbers_people_the_other_way_round() 
     let mut labels: BTreeMap<TurnId, Option<VoiceLabel>> = BTreeMap::new();
     let mut numbers: BTreeMap<(u64, u32), usize> = BTreeMap::new();
     for (utterance, (begin_ms, end_ms, voice)) in (0..).zip(turns) {
+        if utterance == 1 {
+            // What is settled of it before the cut has arrived.
+            let partial = request(
+                RequestKind::Partial,
+                utterance,
+                &recording,
+                begin_ms,
+                begin_ms + 3_200,
+            );
+            let heard = deepgram.submit(partial).await.unwrap().unwrap();
+            assert!(!heard.words.is_empty());
+        }
         let last = request(RequestKind::Final, utterance, &recording, begin_ms, end_ms);
         let audio = last.audio.clone();
         let heard = deepgram.submit(last).await.unwrap().unwrap();
