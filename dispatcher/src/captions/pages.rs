@@ -16,7 +16,9 @@ pub(super) struct Pages<'a> {
     claims: Claims,
     identity: Option<&'a str>,
     stretch_ms: RangeInclusive<i64>,
-    left: RangeInclusive<i64>,
+    last: i64,
+    /// The first that was not read yet; none when all were.
+    next: Option<i64>,
 }
 
 impl<'a> Pages<'a> {
@@ -32,19 +34,20 @@ impl<'a> Pages<'a> {
             claims,
             identity,
             stretch_ms,
-            left: 1..=last,
+            last,
+            next: Some(1).filter(|first| *first <= last),
         }
     }
 
     /// The next ones, in order; none behind the last.
     pub(super) async fn next(&mut self) -> Result<Option<Vec<Segment>>> {
-        if self.left.is_empty() {
+        let Some(next) = self.next.take() else {
             return Ok(None);
-        }
+        };
         let Claims {
             organisation, room, ..
         } = self.claims;
-        let (stretch_ms, left) = (self.stretch_ms.clone(), self.left.clone());
+        let (stretch_ms, left) = (self.stretch_ms.clone(), next..=self.last);
         let store = &self.app.store;
         let segments = store
             .segments_with_voices(
@@ -56,11 +59,9 @@ impl<'a> Pages<'a> {
                 SEGMENTS_A_PAGE,
             )
             .await?;
-        let is_last = (segments.len() as i64) < SEGMENTS_A_PAGE;
-        self.left = match segments.last() {
-            Some(last) if !is_last => last.sequence + 1..=*self.left.end(),
-            _ => 1..=0,
-        };
+        if segments.len() as i64 == SEGMENTS_A_PAGE {
+            self.next = segments.last().map(|last| last.sequence + 1);
+        }
         Ok(Some(segments).filter(|segments| !segments.is_empty()))
     }
 }

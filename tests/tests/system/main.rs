@@ -2,13 +2,13 @@
 
 // The strict server of Deepgram's client, with what it needs.
 #[path = "../../../speech/tests/services/booth.rs"]
-#[allow(dead_code, reason = "used by several servers")]
+#[allow(dead_code, clippy::unwrap_used, reason = "a helper of the client's own tests")]
 mod booth;
 #[path = "../../../speech/tests/services/deepgram/server.rs"]
-#[allow(dead_code, reason = "used by the client's own tests")]
+#[allow(dead_code, clippy::unwrap_used, reason = "a helper of the client's own tests")]
 mod deepgram;
 #[path = "../../../speech/tests/services/played.rs"]
-#[allow(dead_code, reason = "used by the client's own tests")]
+#[allow(dead_code, reason = "a helper of the client's own tests")]
 mod played;
 
 mod agents_stop_in_order;

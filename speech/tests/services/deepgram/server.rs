@@ -78,6 +78,9 @@ pub(crate) enum Event {
     Closed(&'static str),
 }
 
+/// Whose a word is, where that can be told.
+pub(crate) type VoiceOf = Box<dyn Fn(&str) -> Option<usize> + Send + Sync>;
+
 /// What is said in the audio that comes.
 pub(crate) enum Source {
     #[allow(dead_code, reason = "the tests of the whole system recognise")]
@@ -85,10 +88,7 @@ pub(crate) enum Source {
     /// Anything: what is unsettled when an utterance is over is recognised, and `voice_of` says whose a word is; where it does
     /// not know, whose the last one was.
     #[allow(dead_code, reason = "these tests play")]
-    Recognised {
-        pool: WhisperPool,
-        voice_of: Box<dyn Fn(&str) -> Option<usize> + Send + Sync>,
-    },
+    Recognised { pool: WhisperPool, voice_of: VoiceOf },
 }
 
 /// What a connection sent.
