@@ -4,7 +4,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use speech::{Audio, Diariser, SpeakerModel, Turns, VoiceEvent};
+use speech::{Audio, Diariser, NumberedRun, SpeakerModel, Turns, VoiceEvent};
 use tokio::sync::Semaphore;
 
 /// While finals wait for the recogniser, an utterance's voices wait so long at most: a machine that never rests still tells
@@ -47,17 +47,22 @@ impl Speakers {
         Diariser::new(self.model.clone())
     }
 
-    /// Hears an utterance when there is a place. Nothing when the networks broke off; then the voices so far are lost.
+    /// Hears an utterance when there is a place; `runs`: what its recogniser says of who speaks. Nothing when the networks broke off; then the voices so far are lost.
     pub async fn hear(
         &self,
         mut diariser: Diariser,
         utterance: u64,
         audio: Audio,
+        runs: Vec<NumberedRun>,
         finals_wait: impl Fn() -> bool,
     ) -> Option<Heard> {
         let hear = move || {
             let begun = Instant::now();
-            let (turns, events) = diariser.hear(utterance, &audio);
+            let (turns, events) = if runs.is_empty() {
+                diariser.hear(utterance, &audio)
+            } else {
+                diariser.hear_numbered(utterance, &audio, &runs)
+            };
             Heard {
                 diariser,
                 turns,

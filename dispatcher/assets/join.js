@@ -224,6 +224,18 @@ $("consent").addEventListener("click", async () => {
   $("consent").focus();
 });
 
+// ---- Several people at one microphone ----
+
+let whose;
+
+// Captions come through the room; which words of them are whose the server says a moment later.
+function tellApart() {
+  whose = new EventSource(`/join/${roomId}/voices?key=${encodeURIComponent(own.key)}`);
+  whose.addEventListener("voices", (event) => {
+    for (const { id, parts } of JSON.parse(event.data)) transcript.tellApart(id, parts);
+  });
+}
+
 async function meet(way) {
   own = { key: way.rejoin_key, recognised: way.recognised };
   showConsent();
@@ -263,6 +275,7 @@ async function meet(way) {
   $("lobby").hidden = true;
   $("meeting").hidden = false;
   state("connected", "Connected");
+  tellApart();
   showPeople();
   await speak();
 }
@@ -286,6 +299,7 @@ function showMute() {
 
 function left(reason) {
   room.removeAllListeners();
+  whose?.close();
   $("sound").replaceChildren();
   const words = {
     [DisconnectReason.CLIENT_INITIATED]: "You have left. Press Join to come back.",

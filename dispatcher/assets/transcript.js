@@ -40,6 +40,8 @@ export class Transcript {
     this.changing = new Map();
     this.entries = new Map();
     this.missing = new Map();
+    // Whose parts of captions are, for pages that get the text without them.
+    this.whose = new Map();
     this.following = true;
     this.scroll.addEventListener("scroll", () => {
       const left = this.scroll.scrollHeight - this.scroll.scrollTop - this.scroll.clientHeight;
@@ -119,9 +121,27 @@ export class Transcript {
     this.follow();
   }
 
+  // Whose parts a caption has: [{ words, label, speaker, overlapped }], `words` of its text each; none where nobody is told apart.
+  tellApart(id, parts) {
+    this.whose.set(id, parts);
+    const known = this.settled.get(id);
+    if (!known) return;
+    this.#read(known.words, known.segment);
+    nameParts(known.words.closest(".turn"));
+    this.follow();
+  }
+
+  // The parts of a text; none as long as they do not fit it.
+  #parts(id, text) {
+    const words = text.split(/\s+/).filter(Boolean);
+    const parts = this.whose.get(id) ?? [];
+    if (parts.length === 0 || parts.reduce((sum, part) => sum + part.words, 0) !== words.length) return undefined;
+    return parts.map((part) => ({ ...part, text: words.splice(0, part.words).join(" ") }));
+  }
+
   // Shows what a settled caption says now, part by part where several share the microphone, and whose correction it is.
-  #read(words, { identity, name, text, voices, corrected_by, recognised_text }) {
-    const parts = voices ?? [{ label: null, speaker: name, text, overlapped: false }];
+  #read(words, { id, identity, name, text, voices, corrected_by, recognised_text }) {
+    const parts = voices ?? this.#parts(id, text) ?? [{ label: null, speaker: name, text, overlapped: false }];
     const spans = parts.map(({ label, speaker, text: said, overlapped }) => {
       const part = element("span", overlapped ? "part over" : "part", said);
       part.dataset.voice = label === null ? "" : `${identity}:${label}`;

@@ -8,6 +8,7 @@ pub mod commands;
 pub mod demo;
 pub mod figures;
 pub mod interrupt;
+pub mod level;
 pub mod parts;
 pub mod process;
 pub mod progress;

@@ -27,14 +27,14 @@ pub use recogniser::{
 };
 pub use service::ApiKey;
 pub use speakers::{
-    Diariser, EMBEDDING_SIZE, Sound, SpeakerModel, SpeakerModelError, Turn, TurnId, Turns, VoiceEvent,
-    VoiceLabel, Voices,
+    Diariser, EMBEDDING_SIZE, LABEL_LAST as VOICE_LABEL_LAST, NumberSound, NumberedRun, Sound, SpeakerModel,
+    SpeakerModelError, Turn, TurnId, Turns, VoiceEvent, VoiceLabel, Voices,
 };
 pub use voice::{
     CHUNK_SAMPLES as VOICE_CHUNK_SAMPLES, Detector, VoiceDetector, VoiceModel, VoiceModelError, VoiceNetwork,
 };
 pub use whisper::{LoadError, PoolLoad, Queue, WhisperModel, WhisperOptions, WhisperPool, WhisperWorker};
-pub use word::{Hypothesis, Word, is_sentence};
+pub use word::{Hypothesis, SpeakerNumber, Word, is_sentence};
 
 /// The one sample rate of this crate, in hertz.
 pub const SAMPLE_RATE_HZ: u32 = 16_000;

@@ -3,7 +3,7 @@
 //! | engine | words come from | tells voices apart | partials |
 //! |---|---|---|---|
 //! | [`WhisperPool`](crate::WhisperPool) | this process | no | behind the settled words, the utterance is recognised anew |
-//! | [`Deepgram`](crate::deepgram::Deepgram) | a service | if asked to | the words that are there already |
+//! | [`Deepgram`](crate::deepgram::Deepgram) | a service | if asked to, on each connection anew | the words that are there already |
 //! | [`OpenAi`](crate::openai::OpenAi) | a service, or a server of one's own | no | none, unless they are said to cost nothing |
 //! | [`Realtime`](crate::realtime::Realtime) | a service | no | the words that are there already |
 //! | [`Chain`](crate::Chain) | the first of several that has them | as these do | the first of several that gives them |

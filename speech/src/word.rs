@@ -2,6 +2,15 @@
 
 use serde::{Deserialize, Serialize};
 
+/// Whom a recogniser that tells voices apart itself takes for a speaker.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct SpeakerNumber {
+    /// Which of the recogniser's connections: numbers of two of them have nothing to do with each other.
+    pub connection: u64,
+    /// The same for the same voice.
+    pub number: u32,
+}
+
 /// One recognised word.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Word {
@@ -13,10 +22,9 @@ pub struct Word {
     pub end_ms: u64,
     /// The recogniser's own estimate, 0 to 1.
     pub confidence: f32,
-    /// Which of a track's voices said it, where the recogniser tells voices apart: a number that is the same for the
-    /// same voice and means nothing else.
+    /// Which of a track's voices said it, where the recogniser tells voices apart.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub speaker: Option<u32>,
+    pub speaker: Option<SpeakerNumber>,
 }
 
 impl Word {

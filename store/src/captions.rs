@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use sqlx::PgConnection;
 use uuid::Uuid;
 
-use crate::notices::Notices;
+use crate::notices::{self, Notices};
 use crate::{Result, Store};
 
 const CHANNEL: &str = "captions";
@@ -98,13 +98,7 @@ fn tail(text: &str, limit_bytes: usize) -> &str {
 }
 
 pub(crate) async fn notify(connection: &mut PgConnection, notice: &CaptionNotice) -> Result<()> {
-    let payload = serde_json::to_string(notice).map_err(|error| sqlx::Error::Encode(error.into()))?;
-    sqlx::query("SELECT pg_notify($1, $2)")
-        .bind(CHANNEL)
-        .bind(payload)
-        .execute(connection)
-        .await?;
-    Ok(())
+    notices::send(connection, CHANNEL, notice).await
 }
 
 pub(crate) async fn notify_final(

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use sqlx::PgConnection;
 use uuid::Uuid;
 
-use crate::notices::Notices;
+use crate::notices::{self, Notices};
 use crate::{Result, Store};
 
 const CHANNEL: &str = "room_changes";
@@ -26,7 +26,7 @@ pub enum RoomChange {
         /// The segment.
         segment: Uuid,
     },
-    /// A voice got a name, or lost it.
+    /// A voice got a name, or lost it; or voices are to be told apart otherwise.
     Voices {
         /// The room.
         room: Uuid,
@@ -51,13 +51,7 @@ impl RoomChange {
 }
 
 pub(crate) async fn notify(connection: &mut PgConnection, change: RoomChange) -> Result<()> {
-    let payload = serde_json::to_string(&change).map_err(|error| sqlx::Error::Encode(error.into()))?;
-    sqlx::query("SELECT pg_notify($1, $2)")
-        .bind(CHANNEL)
-        .bind(payload)
-        .execute(connection)
-        .await?;
-    Ok(())
+    notices::send(connection, CHANNEL, &change).await
 }
 
 impl Store {

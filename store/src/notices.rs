@@ -3,6 +3,8 @@
 
 use std::time::Duration;
 
+use serde::Serialize;
+use sqlx::PgConnection;
 use sqlx::postgres::{PgListener, PgPoolOptions};
 use tokio::time::{Instant, timeout, timeout_at};
 
@@ -62,6 +64,21 @@ impl Notices {
             }
         }
     }
+}
+
+/// Tells whoever listens on a channel, once the transaction has committed.
+pub(crate) async fn send(
+    connection: &mut PgConnection,
+    channel: &str,
+    notice: &impl Serialize,
+) -> Result<()> {
+    let payload = serde_json::to_string(notice).map_err(|error| sqlx::Error::Encode(error.into()))?;
+    sqlx::query("SELECT pg_notify($1, $2)")
+        .bind(channel)
+        .bind(payload)
+        .execute(connection)
+        .await?;
+    Ok(())
 }
 
 /// A pool of exactly this connection: the shared pool's connections are for queries.

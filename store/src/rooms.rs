@@ -3,8 +3,10 @@
 use chrono::{DateTime, Utc};
 use uuid::Uuid;
 
+use crate::changes::{self, RoomChange};
 use crate::{
-    ConsentPolicy, Consents, Organisation, Result, Store, StoreError, VoicePolicy, storable, voices,
+    ConsentPolicy, Consents, Organisation, Result, Store, StoreError, VoicePolicy, lock_room, storable,
+    voices,
 };
 
 /// Where a meeting stands.
@@ -176,6 +178,32 @@ impl Store {
         .bind(limit)
         .fetch_all(&self.pool)
         .await?)
+    }
+
+    /// Says whether people who share a microphone are told apart; an event, and the agent is told.
+    ///
+    /// # Errors
+    /// It does not exist there, is over or called off, or the database is away.
+    pub async fn set_voice_policy(&self, organisation: Uuid, id: Uuid, policy: VoicePolicy) -> Result<Room> {
+        let mut transaction = self.pool.begin().await?;
+        lock_room(&mut transaction, organisation, id).await?;
+        let room: Room = sqlx::query_as(
+            "UPDATE rooms SET voices = $3, updated_at = now()
+             WHERE organisation_id = $1 AND id = $2 AND status IN ('scheduled', 'live') RETURNING *",
+        )
+        .bind(organisation)
+        .bind(id)
+        .bind(policy)
+        .fetch_optional(&mut *transaction)
+        .await?
+        .ok_or(StoreError::Conflict {
+            what: "the meeting is over",
+        })?;
+        let data = serde_json::json!({ "voices": policy.as_str() });
+        crate::events::insert(&mut transaction, organisation, id, None, "room_changed", data).await?;
+        changes::notify(&mut transaction, RoomChange::Voices { room: id }).await?;
+        transaction.commit().await?;
+        Ok(room)
     }
 
     /// Calls a room off; what its voices sound like is forgotten. Cancelling twice is the same as once.

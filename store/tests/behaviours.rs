@@ -34,6 +34,7 @@ mod trouble_is_transient;
 mod usage_has_its_price;
 mod usage_is_summed;
 mod vocabulary_is_worth_knowing;
+mod voice_policies_are_told;
 mod voices_lie_over_the_record;
 mod voices_outlive_a_meeting_by_consent;
 mod wake_ups_come;

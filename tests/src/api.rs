@@ -3,6 +3,7 @@
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail};
+use reqwest::Method;
 use serde_json::{Value, json};
 
 /// A client with its key.
@@ -77,15 +78,27 @@ impl Api {
     /// # Errors
     /// Any other answer than 2xx.
     pub async fn put(&self, path: &str, body: &Value) -> Result<Value> {
+        self.change(Method::PUT, path, body).await
+    }
+
+    /// The body of a PATCH that succeeds.
+    ///
+    /// # Errors
+    /// Any other answer than 2xx.
+    pub async fn patch(&self, path: &str, body: &Value) -> Result<Value> {
+        self.change(Method::PATCH, path, body).await
+    }
+
+    async fn change(&self, method: Method, path: &str, body: &Value) -> Result<Value> {
         let request = self
             .http
-            .put(format!("{}{path}", self.base))
+            .request(method.clone(), format!("{}{path}", self.base))
             .bearer_auth(&self.key)
             .json(body);
-        success(
-            answer(request).await.with_context(|| format!("PUT {path}"))?,
-            path,
-        )
+        let answer = answer(request)
+            .await
+            .with_context(|| format!("{method} {path}"))?;
+        success(answer, path)
     }
 
     /// Uploads a document.

@@ -333,7 +333,10 @@ pub fn items(list: &Value) -> impl Iterator<Item = &Value> {
 }
 
 /// The fetched parts; with a Postgres of the test's own, also where `cargo verify` gives one to the other tests.
-fn parts(cache: &Cache) -> Result<Parts> {
+///
+/// # Errors
+/// One of them is not to be had.
+pub fn parts(cache: &Cache) -> Result<Parts> {
     let workspace = Path::new(env!("CARGO_MANIFEST_DIR"))
         .parent()
         .context("a workspace")?;

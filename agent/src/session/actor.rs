@@ -1,6 +1,9 @@
 //! The session's I/O: one loop around the core. It feeds the core what happens, does what the core says, and
 //! never waits for anything inside the loop: every call out is a future beside it.
 
+mod inputs;
+mod outputs;
+
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -8,7 +11,6 @@ use std::time::Duration;
 
 use futures_util::future::BoxFuture;
 use futures_util::stream::{FuturesUnordered, StreamExt as _};
-use store::RoomChange;
 use tokio::sync::oneshot;
 use tokio::time::Instant;
 
@@ -19,15 +21,13 @@ use super::diarisers::Diarisers;
 use super::ear::ListenerEar;
 use super::io::{Ending, Input, Output};
 use super::outbox::Pressure;
-use super::outgoing::{Outgoing, ToRoom};
-use super::room::{AskReply, FromRoom, FromTrack, RPC_PAYLOAD_MAX_BYTES, RoomEvents};
+use super::outgoing::Outgoing;
+use super::recognising;
+use super::room::{AskReply, RoomEvents};
 use super::start::Started;
 use super::types::{AgentState, EndReason};
-use super::voices::{VoiceSound, Voices, VoicesHeard};
-use super::{recognising, reply};
+use super::voices::Voices;
 use crate::host::Parts;
-use crate::metrics::Metrics;
-use crate::speakers::Heard;
 use crate::worker::link::Stop;
 use crate::worker::protocol::StopReason;
 
@@ -50,17 +50,18 @@ pub async fn run(parts: Arc<Parts>, started: Started, stop: Stop) -> Ending {
         events,
     } = started;
     let speakers = parts.speakers.clone();
-    let given = voices.voices.iter().filter_map(|voice| {
-        let label = speech::VoiceLabel::try_from(voice.label).ok()?;
-        Some((voice.identity.as_str(), label, voice.sound.is_some()))
-    });
+    let label = |label: i32| speech::VoiceLabel::try_from(label).ok();
+    let in_use = voices.voices.iter();
+    let in_use = in_use.filter_map(|voice| Some((voice.identity.as_str(), label(voice.label)?)));
+    let given = voices.labels_given.iter();
+    let given = given.filter_map(|(identity, last)| Some((identity.as_str(), label(*last)?)));
     let mut actor = Actor {
         session: Session::new(
             &room.organisation.assistant_name,
             rand::random(),
             meeting_ms,
             unheard,
-            Voices::new(room.room.voices, speakers.is_some(), given),
+            Voices::new(room.room.voices, speakers.is_some(), in_use, given),
         ),
         diarisers: Diarisers::new(speakers, voices),
         caller: Caller {
@@ -168,35 +169,6 @@ impl Actor {
         }
     }
 
-    /// Nobody is heard before it is known who may be.
-    fn begin(&mut self, consents: store::Consents) {
-        self.step(Input::Consents(consents.clone()));
-        self.caller.link.hear(consents);
-    }
-
-    /// Somebody else changed something, in this room or another.
-    fn changed(&mut self, change: RoomChange) {
-        if !change.concerns(self.caller.room) {
-            return;
-        }
-        match change {
-            RoomChange::Consents { .. } => self.consents_changed = true,
-            RoomChange::Corrected { segment, .. } => {
-                self.call(Caller::learn);
-                self.call(move |caller| caller.read_corrected(segment));
-            }
-            RoomChange::Voices { .. } => self.voices_changed = true,
-            RoomChange::People { organisation } => {
-                self.voices_changed |= organisation == self.caller.organisation;
-            }
-            RoomChange::Resynchronise => {
-                self.consents_changed = true;
-                self.voices_changed = true;
-                self.call(Caller::learn);
-            }
-        }
-    }
-
     /// The meeting's time.
     fn now_ms(&self) -> u64 {
         self.opened_at_ms + u64::try_from(self.opened.elapsed().as_millis()).unwrap_or(u64::MAX)
@@ -221,221 +193,6 @@ impl Actor {
             }
         }
         None
-    }
-
-    fn sound(&mut self, event: FromTrack) -> Input<ListenerEar> {
-        match event {
-            FromTrack::Started { track, speaker } => Input::TrackStarted {
-                track,
-                speaker,
-                ear: ListenerEar::new(self.caller.parts.listening, &self.caller.parts.voice),
-            },
-            FromTrack::Samples { track, samples } => Input::Audio { track, samples },
-            FromTrack::Declined { speaker, open } => Input::Declined { speaker, open },
-            FromTrack::Shed { track, ms } => Input::AudioShed { track, ms },
-            FromTrack::Muted { track, muted } => Input::TrackMuted { track, muted },
-            FromTrack::Ended { track } => {
-                self.caller.recogniser.forget(speech::StreamId(track));
-                Input::TrackEnded { track }
-            }
-        }
-    }
-
-    fn control(&mut self, event: Option<FromRoom>) -> Input<ListenerEar> {
-        let reason = match event {
-            Some(FromRoom::Joined { identity, name }) => return Input::ParticipantJoined { identity, name },
-            Some(FromRoom::Left { identity }) => return Input::ParticipantLeft { identity },
-            Some(FromRoom::Chat { identity, text }) => return Input::Chat { identity, text },
-            Some(FromRoom::Asked {
-                identity,
-                text,
-                reply,
-            }) => {
-                self.next_reply += 1;
-                self.replies.insert(self.next_reply, reply);
-                return Input::Ask {
-                    identity,
-                    text,
-                    reply: self.next_reply,
-                };
-            }
-            Some(FromRoom::ConnectionLost) => return Input::ConnectionLost,
-            Some(FromRoom::ConnectionBack) => return Input::ConnectionBack,
-            Some(FromRoom::Disconnected(reason)) => reason,
-            None => EndReason::ConnectionLost,
-        };
-        tracing::info!(room = %self.caller.room, epoch = self.caller.epoch, reason = reason.as_str(), "the room is gone");
-        self.room_is_there = false;
-        self.outgoing = Outgoing::default();
-        Input::Drain(reason)
-    }
-
-    fn done(&mut self, done: Done) -> Option<Input<ListenerEar>> {
-        match done {
-            Done::Core(input) => return Some(*input),
-            Done::Sent { given } => {
-                self.sending = false;
-                return given.then_some(Input::Given);
-            }
-            Done::Shown => self.showing = false,
-            Done::StateSet => self.setting_state = false,
-            Done::NotRead => {}
-            Done::Corrected(caption) => {
-                let (segment_id, text) = (caption.segment_id, caption.text.clone());
-                self.say(ToRoom::Caption(caption));
-                return Some(Input::Corrected { segment_id, text });
-            }
-            Done::Left => {}
-            Done::VoicesHeard { identity, heard } => {
-                let heard = heard.map(|heard| self.voices_heard(&identity, heard));
-                return Some(Input::VoicesHeard { identity, heard });
-            }
-            Done::VoicesKnown(known) => {
-                self.reading_voices = false;
-                match known {
-                    Some(known) => self.diarisers.learn(known),
-                    None => self.voices_changed = true,
-                }
-            }
-            Done::Consents(read) => {
-                self.reading_consents = false;
-                match read {
-                    // The core first: what comes after this is not taken in.
-                    Some(consents) => {
-                        self.caller.link.hear(consents.clone());
-                        return Some(Input::Consents(consents));
-                    }
-                    None => self.consents_changed = true,
-                }
-            }
-        }
-        None
-    }
-
-    /// Does one thing that the core wants; what follows from it at once comes back as an input.
-    fn act(&mut self, output: Output<speech::Audio>, now_ms: u64) -> Option<Input<ListenerEar>> {
-        let metrics = self.caller.parts.metrics.clone();
-        match output {
-            Output::Recognise(request) => self.call(|caller| caller.recognise(request)),
-            Output::HearVoices(request) => {
-                let diariser = self.diarisers.lend(&request.identity);
-                self.call(|caller| caller.hear_voices(diariser, request));
-            }
-            Output::Partial(caption) => {
-                Metrics::count(&metrics.partials);
-                self.live.push(ToRoom::Caption(caption.clone()));
-                self.say(ToRoom::Caption(caption));
-            }
-            Output::Final(caption) => {
-                Metrics::count(&metrics.finals);
-                metrics.final_delay.observe(now_ms.saturating_sub(caption.end_ms));
-                self.say(ToRoom::Caption(caption));
-            }
-            Output::Store { ticket, write } => self.call(|caller| caller.store(ticket, write)),
-            Output::Renew => self.call(Caller::renew),
-            Output::LookUp { question, lines } => {
-                Metrics::count(&metrics.questions);
-                self.call(|caller| caller.look_up(question, lines));
-            }
-            Output::Give { .. } if !self.room_is_there => return Some(Input::Given),
-            Output::Give { id, answer } => self.say(ToRoom::Answer {
-                id,
-                text: reply::chat_text(&answer),
-            }),
-            Output::Notice(text) => self.say(ToRoom::Notice {
-                text: text.to_owned(),
-            }),
-            Output::Reply { reply, answer } => {
-                let payload =
-                    answer.map(|(id, answer)| reply::private_json(id, &answer, RPC_PAYLOAD_MAX_BYTES));
-                if let Some(caller) = self.replies.remove(&reply) {
-                    // A caller that is gone wants no answer.
-                    let _ = caller.send(payload.map_err(str::to_owned));
-                }
-            }
-            Output::State(state) => self.state = Some(state),
-            Output::Leave => {
-                self.room_is_there = false;
-                self.outgoing = Outgoing::default();
-                self.call(Caller::leave);
-            }
-            Output::Release(reason) => self.release = Some((reason, Instant::now() + FLUSH_LIMIT)),
-            // `step` has taken it.
-            Output::Finished(_) => {}
-        }
-        None
-    }
-
-    /// The diariser of a participant is back.
-    fn voices_heard(&mut self, identity: &str, heard: Heard) -> VoicesHeard {
-        let voices = heard.diariser.voices();
-        let sound = |label| {
-            let (sound, heard_ms) = voices.sound_of(label)?;
-            Some(VoiceSound {
-                label,
-                sound: sound.to_vec(),
-                heard_ms,
-            })
-        };
-        let sounds = voices.labels().filter_map(sound).collect();
-        self.diarisers.give_back(identity, heard.diariser);
-        VoicesHeard {
-            turns: heard.turns.turns,
-            recognised: self.diarisers.recognised(identity, &heard.events),
-            events: heard.events,
-            sounds,
-            compute_ms: heard.compute_ms,
-        }
-    }
-
-    fn call<F: Future<Output = Done> + Send + 'static>(&self, call: impl FnOnce(Caller) -> F) {
-        self.calls.push(Box::pin(call(self.caller.clone())));
-    }
-
-    fn say(&mut self, message: ToRoom) {
-        if self.room_is_there {
-            self.outgoing.push(message);
-        }
-    }
-
-    /// Starts what is next on each way out, and gives the lease back when it is time.
-    fn send_on(&mut self) {
-        if self.consents_changed && !self.reading_consents {
-            self.consents_changed = false;
-            self.reading_consents = true;
-            self.call(Caller::read_consents);
-        }
-        if self.voices_changed && !self.reading_voices && self.caller.parts.speakers.is_some() {
-            self.voices_changed = false;
-            self.reading_voices = true;
-            self.call(Caller::read_voices);
-        }
-        if !self.sending
-            && let Some(message) = self.outgoing.pop()
-        {
-            self.sending = true;
-            self.call(|caller| caller.send(message));
-        }
-        if !self.showing
-            && let Some(ToRoom::Caption(caption)) = self.live.pop()
-        {
-            self.showing = true;
-            self.call(|caller| caller.show_partial(caption));
-        }
-        if !self.setting_state
-            && self.room_is_there
-            && let Some(state) = self.state.take()
-        {
-            self.setting_state = true;
-            self.call(|caller| caller.show_state(state));
-        }
-        if let Some((reason, until)) = self.release {
-            let delivered = self.outgoing.is_empty() && !self.sending;
-            if delivered || !self.room_is_there || Instant::now() >= until {
-                self.release = None;
-                self.call(|caller| caller.release(reason));
-            }
-        }
     }
 
     fn count(&mut self) {

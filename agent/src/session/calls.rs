@@ -49,8 +49,8 @@ pub(super) enum Done {
     Consents(Option<store::Consents>),
     /// An utterance's voices; nothing when the networks broke off.
     VoicesHeard { identity: String, heard: Option<Heard> },
-    /// What the database knows of the room's voices; nothing when it did not say.
-    VoicesKnown(Option<KnownVoices>),
+    /// What the database knows of the room's voices, and whether they are told apart; nothing when it did not say.
+    VoicesKnown(Option<(KnownVoices, store::VoicePolicy)>),
 }
 
 impl Done {
@@ -90,20 +90,28 @@ impl Caller {
             identity,
             utterance,
             audio,
+            runs,
         } = request;
         let engines = &self.parts.engines;
         let finals_wait = || engines.load().waiting_finals > 0;
         let heard = match (&self.parts.speakers, diariser) {
-            (Some(speakers), Some(diariser)) => speakers.hear(diariser, utterance, audio, finals_wait).await,
+            (Some(speakers), Some(diariser)) => {
+                speakers.hear(diariser, utterance, audio, runs, finals_wait).await
+            }
             _ => None,
         };
         Done::VoicesHeard { identity, heard }
     }
 
-    /// Reads whom the room's voices may be.
+    /// Reads whom the room's voices may be, and whether they are told apart.
     pub(super) async fn read_voices(self) -> Done {
-        match known_voices(&self.parts.store, self.organisation, self.room).await {
-            Ok(known) => Done::VoicesKnown(Some(known)),
+        let store = &self.parts.store;
+        let read = tokio::try_join!(
+            known_voices(store, self.organisation, self.room),
+            store.room(self.organisation, self.room),
+        );
+        match read {
+            Ok((known, room)) => Done::VoicesKnown(Some((known, room.voices))),
             Err(error) => {
                 tracing::warn!(room = %self.room, %error, "the room's voices were not read");
                 tokio::time::sleep(READ_RETRY).await;

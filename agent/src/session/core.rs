@@ -3,18 +3,21 @@
 //! that a fenced session says nothing more to the room and hands in what it still holds, and that every list in it has a
 //! limit.
 
+mod ending;
+mod storing;
+
 use std::collections::{BTreeMap, VecDeque};
 
 use serde_json::json;
 use store::Consents;
 use uuid::Uuid;
 
+use self::ending::voices_until_ms;
 use super::address::Name;
 use super::asking::Summons;
-use super::coverage::{Cover, Coverage, GapReason, Microphone, Stretch};
+use super::coverage::{Coverage, Stretch};
 use super::declined::Declined;
 use super::finals::FinalRequest;
-use super::hearing::Purpose;
 use super::held::Held;
 use super::ids::Ids;
 use super::io::{Ending, Input, Output, StoreFailure};
@@ -22,7 +25,7 @@ use super::lease::Renewals;
 use super::order::Order;
 use super::outbox::{Outbox, Pressure, Write};
 use super::questions::Questions;
-use super::track::{Ear, Speaker, Track};
+use super::track::{Ear, Track};
 use super::types::{AgentState, EndReason, EventRow, Line, Segment};
 use super::unheard::Unheard;
 use super::usage::Usage;
@@ -31,14 +34,6 @@ use super::voices::Voices;
 
 /// A drain that takes longer gives up what is not stored. The worker waits a little longer than this.
 pub const DRAIN_LIMIT_MS: u64 = 25_000;
-/// Questions that are being looked up when a drain begins get this long.
-const DRAIN_ANSWERS_MS: u64 = 5_000;
-/// The voices of the last words get this long.
-const DRAIN_VOICES_MS: u64 = 5_000;
-/// Giving the lease back may take so long.
-const RELEASE_LIMIT_MS: u64 = 3_000;
-/// Lines of the transcript that the answerer sees.
-const LINES_MAX: usize = 12;
 /// Finals that wait for the recogniser before partials stop, and before audio does.
 const FINALS_PENDING: (usize, usize) = (16, 64);
 /// A session that was replaced gives up after so long what it still holds.
@@ -196,6 +191,7 @@ impl<E: Ear> Session<E> {
             Input::TrackEnded { track } => self.track_ended(track, now_ms),
             Input::Recognised { ticket, result } => self.recognised(ticket, result, now_ms),
             Input::VoicesHeard { identity, heard } => self.voices_heard(&identity, heard),
+            Input::VoicePolicy(policy) => self.voices.set_policy(policy),
             Input::Stored { ticket, result } => self.stored(ticket, result, now_ms),
             Input::Renewed(result) => {
                 self.renewals.answered(result.is_ok(), now_ms);
@@ -305,135 +301,6 @@ impl<E: Ear> Session<E> {
         self.outbox.push(Write::Event(EventRow { kind, data }));
     }
 
-    fn stored(&mut self, ticket: u64, result: Result<Option<i64>, StoreFailure>, now_ms: u64) {
-        match result {
-            Err(StoreFailure::Fenced) => self.fenced(Some(ticket), now_ms),
-            Err(StoreFailure::Away) => self.outbox.failed(ticket, now_ms),
-            Err(StoreFailure::Refused) => {
-                // Waiting does not help: it would only hold up everything behind it.
-                match self.outbox.finished(ticket) {
-                    Some(Write::Usage(rows)) => self.usage.confirmed(&rows),
-                    Some(Write::Segment(segment)) => {
-                        let range = json!({ "segment": segment.id, "start_ms": segment.start_ms, "end_ms": segment.end_ms });
-                        self.event("segment_refused", range);
-                        self.coverage.restate(refused(segment));
-                    }
-                    Some(Write::Coverage(_)) => self.coverage.confirmed(),
-                    Some(Write::Voices(_) | Write::VoiceName(_)) => self.voices.confirmed(),
-                    _ => {}
-                }
-            }
-            Ok(sequence) => match self.outbox.finished(ticket) {
-                Some(Write::Segment(segment)) => self.segment_stored(segment, sequence.unwrap_or(0), now_ms),
-                Some(Write::Usage(rows)) => self.usage.confirmed(&rows),
-                Some(Write::Coverage(_)) => self.coverage.confirmed(),
-                Some(Write::Voices(_) | Write::VoiceName(_)) => self.voices.confirmed(),
-                _ => {}
-            },
-        }
-    }
-
-    fn segment_stored(&mut self, segment: Segment, sequence: i64, now_ms: u64) {
-        self.coverage.stored(segment.heard_ms);
-        // The room is another agent's: its people are told by the record alone.
-        if matches!(self.phase, Phase::HandingIn { .. }) {
-            return;
-        }
-        self.heard_words(&segment, now_ms);
-        self.lines.push_back(Line {
-            segment_id: segment.id,
-            speaker_name: segment.speaker_name.clone(),
-            text: segment.text.clone(),
-        });
-        if self.lines.len() > LINES_MAX {
-            self.lines.pop_front();
-        }
-        self.out.push(Output::Final(segment.caption(Some(sequence))));
-    }
-
-    /// Another agent holds the room. This one leaves it, and still hands in what was said before the other came.
-    fn fenced(&mut self, ticket: Option<u64>, now_ms: u64) {
-        if matches!(self.phase, Phase::HandingIn { .. }) {
-            // The verdict on a late segment: its time is accounted for otherwise.
-            if let Some(ticket) = ticket {
-                self.outbox.finished(ticket);
-            }
-            return;
-        }
-        let numbers: Vec<u64> = self.tracks.keys().copied().collect();
-        for number in numbers {
-            self.interrupt(number, now_ms);
-        }
-        self.tracks.clear();
-        self.outbox.keep_finals(ticket);
-        // Whatever else this call had decided belongs to a session that no longer exists.
-        let is_final = |output: &Output<E::Audio>| matches!(output, Output::Recognise(request) if request.purpose == Purpose::Final);
-        self.out.retain(is_final);
-        self.out.push(Output::Leave);
-        self.close_replies();
-        self.phase = Phase::HandingIn {
-            until_ms: now_ms + HAND_IN_LIMIT_MS,
-        };
-    }
-
-    fn finish(&mut self, ending: Ending) {
-        self.phase = Phase::Over;
-        self.close_replies();
-        self.out.push(Output::Finished(ending));
-    }
-
-    fn close_replies(&mut self) {
-        for reply in std::mem::take(&mut self.replies).into_values() {
-            self.out.push(Output::Reply {
-                reply,
-                answer: Err(super::reply::ENDING),
-            });
-        }
-    }
-
-    fn drain(&mut self, reason: EndReason, now_ms: u64) {
-        if let Phase::Draining {
-            reason: so_far,
-            answers_until_ms,
-            ..
-        } = &mut self.phase
-            && !reason.room_is_there()
-        {
-            // LiveKit takes the job back a moment before it says that the room is closed.
-            *so_far = reason;
-            *answers_until_ms = now_ms;
-        }
-        if self.phase != Phase::Running {
-            return;
-        }
-        let tracks: Vec<u64> = self.tracks.keys().copied().collect();
-        for number in tracks {
-            let last_sound_ms = self
-                .tracks
-                .get(&number)
-                .map_or(now_ms, |track| track.last_sound_ms);
-            let left = match reason {
-                EndReason::RoomClosed | EndReason::DispatchCancelled => Microphone::Closed,
-                EndReason::Removed | EndReason::WorkerDrained => Microphone::HeardUntil(now_ms),
-                EndReason::ConnectionLost => Microphone::HeardUntil(last_sound_ms),
-            };
-            self.track_left(number, left, now_ms);
-        }
-        self.give_up_unheard(now_ms, |_| true);
-        self.close_all_declined(now_ms);
-        self.abandon_questions_not_begun();
-        self.voices.drain();
-        self.phase = Phase::Draining {
-            reason,
-            until_ms: now_ms + DRAIN_LIMIT_MS,
-            answers_until_ms: if reason.room_is_there() {
-                now_ms + DRAIN_ANSWERS_MS
-            } else {
-                now_ms
-            },
-        };
-    }
-
     /// Everything that follows from the state alone.
     fn go_on(&mut self, now_ms: u64) {
         if self.phase == Phase::Over {
@@ -474,15 +341,6 @@ impl<E: Ear> Session<E> {
         }
     }
 
-    fn go_on_handing_in(&mut self, until_ms: u64, now_ms: u64) {
-        let done = self.order.is_empty() && self.outbox.waiting() == 0;
-        if done || now_ms >= until_ms {
-            self.finish(Ending::Fenced);
-        } else if let Some((ticket, write)) = self.outbox.next(now_ms) {
-            self.out.push(Output::Store { ticket, write });
-        }
-    }
-
     /// Tells viewers what is left out: more at once, less only after a while, so that it does not flicker.
     fn show_pressure(&mut self, now_ms: u64) {
         let pressure = self.pressure();
@@ -504,66 +362,6 @@ impl<E: Ear> Session<E> {
         if !rows.is_empty() {
             self.outbox.push(Write::Usage(rows));
         }
-    }
-
-    fn go_on_ending(&mut self, now_ms: u64) {
-        match self.phase {
-            Phase::Draining {
-                reason,
-                until_ms,
-                answers_until_ms,
-            } => {
-                if now_ms >= answers_until_ms {
-                    self.abandon_questions();
-                }
-                if now_ms >= voices_until_ms(until_ms) {
-                    self.voices.give_up_all();
-                }
-                let done = self.order.is_empty()
-                    && self.questions.is_idle()
-                    && self.outbox.waiting() == 0
-                    && self.coverage.is_empty()
-                    && !self.voices.is_hearing()
-                    && !self.voices.has_news();
-                if now_ms >= until_ms {
-                    self.finish(Ending::OutOfTime {
-                        finals_lost: self.finals_unstored(),
-                    });
-                } else if done && !self.usage.is_empty() {
-                    self.write_usage(now_ms, true);
-                } else if done {
-                    self.phase = Phase::Releasing {
-                        reason,
-                        until_ms: now_ms + RELEASE_LIMIT_MS,
-                    };
-                    self.out.push(Output::Release(reason));
-                }
-            }
-            Phase::Releasing { reason, until_ms } if now_ms >= until_ms => {
-                self.finish(Ending::Released(reason))
-            }
-            _ => {}
-        }
-    }
-}
-
-/// Until when a drain that ends at `until_ms` waits for voices.
-fn voices_until_ms(until_ms: u64) -> u64 {
-    until_ms - DRAIN_LIMIT_MS + DRAIN_VOICES_MS
-}
-
-/// The stretch of a segment that the database will never take.
-fn refused(segment: Segment) -> Stretch {
-    Stretch {
-        id: segment.id,
-        speaker: Speaker {
-            identity: segment.identity,
-            name: segment.speaker_name,
-            track_id: segment.track_id,
-        },
-        start_ms: segment.heard_ms.0,
-        end_ms: segment.heard_ms.1,
-        cover: Cover::Gap(GapReason::SegmentRefused),
     }
 }
 

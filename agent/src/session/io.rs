@@ -1,7 +1,7 @@
 //! What goes into a session's core and what comes out of it.
 
 use speech::Hypothesis;
-use store::Consents;
+use store::{Consents, VoicePolicy};
 use uuid::Uuid;
 
 use super::hearing::{Recognise, RecogniseError};
@@ -97,6 +97,8 @@ pub enum Input<E: Ear> {
         /// Whose its turns are; nothing when the networks broke off.
         heard: Option<VoicesHeard>,
     },
+    /// The room says anew whether people who share a microphone are told apart.
+    VoicePolicy(VoicePolicy),
     /// The database answered a write.
     Stored {
         /// Which write.

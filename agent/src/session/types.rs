@@ -15,7 +15,7 @@ pub struct Word {
     /// Between 0 and 1.
     pub confidence: f32,
     /// Which of the track's voices said it, where the recogniser tells them apart itself.
-    pub speaker: Option<u32>,
+    pub speaker: Option<speech::SpeakerNumber>,
 }
 
 /// A caption's utterance in its last form: what becomes a row of the transcript.

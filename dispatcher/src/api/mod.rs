@@ -56,7 +56,7 @@ pub fn routes(app: App) -> OpenApiRouter<App> {
         .routes(routes!(organisations::read::read, organisations::change::change))
         .routes(routes!(prices::set::set, prices::list::list))
         .routes(routes!(rooms::create::create, rooms::list::list))
-        .routes(routes!(rooms::read::read))
+        .routes(routes!(rooms::read::read, rooms::change::change))
         .routes(routes!(rooms::cancel::cancel))
         .routes(routes!(rooms::links::links))
         .routes(routes!(rooms::transcript::transcript))
@@ -98,6 +98,7 @@ pub fn routes(app: App) -> OpenApiRouter<App> {
         .routes(routes!(pages::transcript::transcript))
         .routes(routes!(pages::join::page, pages::join::enter))
         .routes(routes!(pages::consent::consent))
+        .routes(routes!(pages::whose::whose))
         .layer(DefaultBodyLimit::max(BODY_MAX_BYTES))
         .merge(
             OpenApiRouter::new()

@@ -3,7 +3,12 @@
 //! the way; partials are passed on and may be lost.
 
 mod hub;
+mod item;
+mod pages;
 mod viewer;
+mod whose;
 
 pub use hub::{CaptionHub, Subscription, TooManyViewers, VIEWERS_MAX, run};
-pub use viewer::{Item, watch};
+pub use item::Item;
+pub use viewer::watch;
+pub use whose::{Whose, tell};

@@ -1,13 +1,10 @@
 //! `GET /rooms/{room}/captions` and its stream of events.
 
-use std::convert::Infallible;
-use std::time::Duration;
-
 use askama::Template;
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
-use axum::response::sse::{Event, KeepAlive, Sse};
-use axum::response::{IntoResponse as _, Response};
+use axum::response::Response;
+use axum::response::sse::Event;
 use chrono::{DateTime, Utc};
 use futures_util::StreamExt as _;
 use serde::Deserialize;
@@ -16,18 +13,12 @@ use tokio_stream::wrappers::ReceiverStream;
 use utoipa::IntoParams;
 use uuid::Uuid;
 
+use super::events::{COME_BACK, EVENTS_WAITING_MAX, stream};
 use super::{Connects, page as respond, problem};
 use crate::App;
 use crate::captions::{Item, watch};
 use crate::http::{Path, Problem, ProblemKind, Query};
 use crate::links::{Claims, LinkError, Purpose};
-
-/// Events on their way to one browser; a slower one is brought up to date from the database.
-const EVENTS_WAITING_MAX: usize = 16;
-/// Proxies cut a connection that is silent for long.
-const KEEP_ALIVE: Duration = Duration::from_secs(15);
-/// How long a browser waits before it comes back.
-const COME_BACK: Duration = Duration::from_secs(1);
 
 /// What a link carries.
 #[derive(Debug, Deserialize, IntoParams)]
@@ -131,15 +122,7 @@ pub async fn events(
     app.store.room(claims.organisation, room).await?;
     let (out, items) = mpsc::channel(EVENTS_WAITING_MAX);
     tokio::spawn(watch(app, claims, after.max(0), subscription, out));
-    let events = ReceiverStream::new(items).map(|item| Ok::<_, Infallible>(event(&item)));
-    let mut response = Sse::new(events)
-        .keep_alive(KeepAlive::new().interval(KEEP_ALIVE))
-        .into_response();
-    // Or a proxy would collect events before it passes them on.
-    response
-        .headers_mut()
-        .insert("x-accel-buffering", axum::http::HeaderValue::from_static("no"));
-    Ok(response)
+    Ok(stream(ReceiverStream::new(items).map(|item| event(&item))))
 }
 
 fn event(item: &Item) -> Event {

@@ -5,10 +5,12 @@ pub mod assets;
 pub mod captions;
 pub mod consent;
 pub mod corrections;
+mod events;
 pub mod join;
 pub mod landing;
 pub mod transcript;
 pub mod voices;
+pub mod whose;
 
 use askama::Template;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};

@@ -72,7 +72,17 @@ pub(crate) struct Events {
 
 impl Events {
     pub(crate) async fn open(app: &TestApp, captions_url: &str, last_id: Option<&str>) -> Self {
-        let mut request = app.anonymous("GET", &captions_url.replace("/captions?", "/captions/events?"));
+        Self::of(
+            app,
+            &captions_url.replace("/captions?", "/captions/events?"),
+            last_id,
+        )
+        .await
+    }
+
+    /// Of any stream.
+    pub(crate) async fn of(app: &TestApp, url: &str, last_id: Option<&str>) -> Self {
+        let mut request = app.anonymous("GET", url);
         if let Some(last_id) = last_id {
             request = request.header("last-event-id", last_id);
         }

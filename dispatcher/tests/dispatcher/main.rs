@@ -22,6 +22,7 @@ mod pages_are_strict;
 mod people_join_by_link;
 mod readiness_says_what_is_missing;
 mod recognisers_are_chosen;
+mod rooms_are_changed;
 mod rooms_past_their_end_are_closed;
 mod transcripts_are_exported;
 mod uploads_are_what_they_say;

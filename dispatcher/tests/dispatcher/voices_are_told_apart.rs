@@ -243,6 +243,54 @@ async fn whose_words_are_whose_reaches_pages_transcript_and_exports() {
     shared.app.stop().await;
 }
 
+/// Pages of those in the room have the text from there. They are told whose its words are, and nobody is told any word.
+#[tokio::test]
+async fn those_in_the_room_are_told_whose_words_are_whose() {
+    let shared = Shared::begin().await;
+    let app = &shared.app;
+    shared.tell_apart().await;
+    let (_, join_url) = links(app, shared.organisation, shared.room).await;
+    let key = join_url.split_once("key=").unwrap().1;
+    let way_in = format!("/join/{}", shared.room);
+    let enter = app
+        .anonymous("POST", &way_in)
+        .json(&json!({"key": key, "name": "Ann"}));
+    let entered = answer(enter).await.1;
+    let voices = |key: &str| format!("{way_in}/voices?key={key}");
+    // The link itself is everybody's.
+    assert_eq!(answer(app.anonymous("GET", &voices(key))).await.0, 401);
+
+    let mut told = Events::of(app, &voices(entered["rejoin_key"].as_str().unwrap()), None).await;
+    let part = |label: i32, speaker: &str| json!({"words": 2, "label": label, "speaker": speaker, "overlapped": false});
+    let first = |parts: Value| json!([{"id": shared.segment, "parts": parts}]);
+    let numbered = json!([part(1, "Room 2 · speaker 1"), part(2, "Room 2 · speaker 2")]);
+    assert_eq!(told.next("voices").await, first(numbered));
+    shared.name(json!({"name": "Ben", "label": 2})).await;
+    let named = json!([part(1, "Room 2 · speaker 1"), part(2, "Ben")]);
+    assert_eq!(told.next("voices").await, first(named));
+    // A correction has as many words as it has.
+    let path = shared.path(&format!("segments/{}/corrections", shared.segment));
+    app.made(
+        &path,
+        json!({"text": "Shall we? Oh yes, please.", "author": "Ada"}),
+    )
+    .await;
+    let corrected = told.next("voices").await;
+    let words: Vec<&Value> = corrected[0]["parts"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|part| &part["words"])
+        .collect();
+    assert_eq!(
+        words.iter().filter_map(|words| words.as_u64()).sum::<u64>(),
+        5,
+        "{corrected}"
+    );
+    drop(told);
+    shared.app.stop().await;
+}
+
 #[tokio::test]
 async fn voices_are_listed_named_and_unnamed() {
     let shared = Shared::begin().await;

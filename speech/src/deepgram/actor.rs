@@ -3,6 +3,7 @@
 use std::collections::VecDeque;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use deepgram::listen::websocket::WebsocketHandle;
@@ -40,26 +41,29 @@ pub(super) struct Actor {
     stream: Stream,
     connecting: Option<Connecting>,
     handle: Option<WebsocketHandle>,
+    /// The number of the connection, which no other of the client has.
+    connection: u64,
 }
 
 impl Actor {
     pub(super) fn new(service: Arc<Service>, inbox: Inbox) -> Self {
         let options = &service.options;
         let seed = service.seed.wrapping_add(inbox.id().0);
-        let stream = Stream::new(options.engine(), options.limits, seed, service.now_ms());
+        let stream = Stream::new(options.engine(), options.limits, seed, service.door.now_ms());
         Self {
             service,
             inbox,
             stream,
             connecting: None,
             handle: None,
+            connection: 0,
         }
     }
 
     /// Runs until the stream is over and nobody has just asked for more.
     pub(super) async fn run(mut self) {
         loop {
-            let now_ms = self.service.now_ms();
+            let now_ms = self.service.door.now_ms();
             if self.stream.is_over(now_ms) && self.inbox.leave() {
                 return;
             }
@@ -72,7 +76,7 @@ impl Actor {
                 biased;
                 told = self.inbox.next() => told.into(),
                 connected = wait_for(&mut self.connecting) => self.connected(connected),
-                heard = receive(&mut self.handle) => heard,
+                heard = receive(&mut self.handle, self.connection) => heard,
                 () = sleep_until(Instant::now() + Duration::from_millis(wait_ms)) => Input::Tick,
             };
             self.step(input).await;
@@ -86,16 +90,15 @@ impl Actor {
             Ok(handle) => {
                 let request = handle.request_id().map(|id| id.to_string());
                 tracing::info!(stream, request, "connected to Deepgram");
-                self.service.gate.lock().accepted();
+                self.service.door.met(Ok(()));
                 self.handle = Some(handle);
+                self.connection = self.service.connections.fetch_add(1, Ordering::Relaxed);
                 Input::Connected
             }
             Err(refusal) => {
                 tracing::warn!(stream, ?refusal, "Deepgram cannot be reached");
                 if let Some(refusal) = refusal {
-                    let refusal_ms = self.service.options.limits.refusal_ms;
-                    let now_ms = self.service.now_ms();
-                    self.service.gate.lock().refused(refusal, refusal_ms, now_ms);
+                    self.service.door.met(Err(refusal));
                 }
                 Input::NotConnected(refusal)
             }
@@ -110,17 +113,14 @@ impl Actor {
                 tracing::info!(stream = self.inbox.id().0, "the connection to Deepgram is over");
                 self.handle = None;
             }
-            for output in self.stream.handle(input, self.service.now_ms()) {
+            for output in self.stream.handle(input, self.service.door.now_ms()) {
                 match output {
                     Output::Answer(ticket, result) => self.inbox.answer(ticket, result),
                     Output::Disconnect => self.handle = None,
-                    Output::Connect => {
-                        let check = self.service.gate.lock().check(self.service.now_ms());
-                        match check {
-                            Ok(()) => self.connecting = Some(Box::pin(connect(self.service.clone()))),
-                            Err(refusal) => inputs.push_back(Input::NotConnected(Some(refusal))),
-                        }
-                    }
+                    Output::Connect => match self.service.door.check() {
+                        Ok(()) => self.connecting = Some(Box::pin(connect(self.service.clone()))),
+                        Err(refusal) => inputs.push_back(Input::NotConnected(Some(refusal))),
+                    },
                     wire => {
                         let Some(handle) = &mut self.handle else { continue };
                         let sent = timeout(SEND_LIMIT, send(handle, wire)).await;
@@ -152,12 +152,12 @@ async fn wait_for(connecting: &mut Option<Connecting>) -> Result<WebsocketHandle
     }
 }
 
-async fn receive(handle: &mut Option<WebsocketHandle>) -> Input {
+async fn receive(handle: &mut Option<WebsocketHandle>, connection: u64) -> Input {
     match handle {
         Some(handle) => match handle.receive().await {
             // The socket broke; what follows would be the same again.
             Some(Err(deepgram::DeepgramError::WsError(_))) | None => Input::Lost,
-            Some(message) => Input::Heard(read(message)),
+            Some(message) => Input::Heard(read(message, connection)),
         },
         None => std::future::pending().await,
     }

@@ -2,30 +2,24 @@
 
 use std::hash::{BuildHasher, RandomState};
 use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
 
-use parking_lot::Mutex;
 use tokio::runtime::Handle;
 use tokio::sync::oneshot;
-use tokio::time::Instant;
 
 use super::actor::Actor;
 use super::options::{DeepgramError, DeepgramOptions};
-use crate::service::{Gate, Tracks};
+use crate::service::{Door, Tracks};
 use crate::{Recognised, Recogniser, RecogniserLoad, Request, StreamId};
 
 /// What every stream of a client shares.
 pub(super) struct Service {
     pub(super) options: DeepgramOptions,
     pub(super) client: deepgram::Deepgram,
-    pub(super) gate: Mutex<Gate>,
+    pub(super) door: Door,
     pub(super) seed: u64,
-    began: Instant,
-}
-
-impl Service {
-    pub(super) fn now_ms(&self) -> u64 {
-        self.began.elapsed().as_millis() as u64
-    }
+    /// How many there were so far, on all tracks.
+    pub(super) connections: AtomicU64,
 }
 
 /// A handle to the service; clones share its connections. When the last one is gone, what waits is still answered, and
@@ -75,11 +69,11 @@ impl Deepgram {
         })?;
         let engine = options.engine().into();
         let service = Arc::new(Service {
+            door: Door::new(options.limits.refusal_ms),
             options,
             client,
-            gate: Mutex::default(),
             seed: RandomState::new().hash_one(0),
-            began: Instant::now(),
+            connections: AtomicU64::new(0),
         });
         let runtime = Handle::current();
         let tracks = Tracks::new(move |inbox| {

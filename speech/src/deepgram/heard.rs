@@ -3,8 +3,8 @@
 use deepgram::common::stream_response::StreamResponse;
 use deepgram::{DeepgramError, TungsteniteError};
 
-use crate::SAMPLE_RATE_HZ;
 use crate::service::Refusal;
+use crate::{SAMPLE_RATE_HZ, SpeakerNumber};
 
 /// Words for a stretch of what was sent on a connection, in samples since its beginning.
 #[derive(Clone, Debug, PartialEq)]
@@ -24,8 +24,7 @@ pub(super) struct HeardWord {
     pub(super) start: usize,
     pub(super) end: usize,
     pub(super) confidence: f32,
-    /// Counted from 0 on every connection.
-    pub(super) speaker: Option<u32>,
+    pub(super) speaker: Option<SpeakerNumber>,
 }
 
 /// One message.
@@ -45,8 +44,8 @@ const SPEAKERS_MAX: u32 = 1_000;
 /// The longest connection that is believed, in seconds: four weeks.
 const LONGEST_S: f64 = 28.0 * 24.0 * 3600.0;
 
-/// Reads a message.
-pub(super) fn read(message: Result<StreamResponse, DeepgramError>) -> Heard {
+/// Reads a message of a connection, of which no other has the number.
+pub(super) fn read(message: Result<StreamResponse, DeepgramError>, connection: u64) -> Heard {
     match message {
         Ok(StreamResponse::TranscriptResponse {
             start,
@@ -57,7 +56,11 @@ pub(super) fn read(message: Result<StreamResponse, DeepgramError>) -> Heard {
             ..
         }) => {
             let words = channel.alternatives.into_iter().next().map(|best| best.words);
-            let words: Option<Vec<HeardWord>> = words.unwrap_or_default().into_iter().map(word).collect();
+            let words: Option<Vec<HeardWord>> = words
+                .unwrap_or_default()
+                .into_iter()
+                .map(|one| word(one, connection))
+                .collect();
             match (samples(start + duration), words) {
                 (Some(end), Some(words)) => Heard::Results(Results {
                     end,
@@ -85,7 +88,7 @@ pub(super) fn read(message: Result<StreamResponse, DeepgramError>) -> Heard {
     }
 }
 
-fn word(word: deepgram::common::stream_response::Word) -> Option<HeardWord> {
+fn word(word: deepgram::common::stream_response::Word, connection: u64) -> Option<HeardWord> {
     let start = samples(word.start)?;
     Some(HeardWord {
         text: word.punctuated_word.unwrap_or(word.word).trim().to_owned(),
@@ -95,7 +98,8 @@ fn word(word: deepgram::common::stream_response::Word) -> Option<HeardWord> {
         speaker: word
             .speaker
             .and_then(|speaker| u32::try_from(speaker).ok())
-            .filter(|&speaker| speaker < SPEAKERS_MAX),
+            .filter(|&speaker| speaker < SPEAKERS_MAX)
+            .map(|number| SpeakerNumber { connection, number }),
     })
 }
 
@@ -127,7 +131,7 @@ mod tests {
     use super::*;
 
     fn parse(json: &str) -> Heard {
-        read(serde_json::from_str(json).map_err(DeepgramError::from))
+        read(serde_json::from_str(json).map_err(DeepgramError::from), 7)
     }
 
     fn results(start: &str, word: &str) -> String {
@@ -150,7 +154,12 @@ mod tests {
             (56_000, true, true)
         );
         let word = &results.words[0];
-        assert_eq!((word.start, word.end, word.speaker), (36_000, 40_000, Some(1)));
+        assert_eq!((word.start, word.end), (36_000, 40_000));
+        let speaker = SpeakerNumber {
+            connection: 7,
+            number: 1,
+        };
+        assert_eq!(word.speaker, Some(speaker));
         assert_eq!(word.text, "Hello,");
     }
 

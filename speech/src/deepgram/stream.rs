@@ -109,8 +109,6 @@ pub(super) struct Stream {
     utterances: Vec<Utterance>,
     done: VecDeque<u64>,
     next_key: u64,
-    /// The first speaker number of this connection, and the first that is free.
-    speakers: (u32, u32),
     failures: u32,
     rubbish: u32,
     connected_ms: u64,
@@ -138,7 +136,6 @@ impl Stream {
             utterances: Vec::new(),
             done: VecDeque::new(),
             next_key: 0,
-            speakers: (0, 0),
             failures: 0,
             rubbish: 0,
             connected_ms: now_ms,
@@ -254,8 +251,6 @@ impl Stream {
         self.finalized = 0;
         self.confirmed = 0;
         self.rubbish = 0;
-        // Every connection counts its voices from 0; who is who across two of them nobody knows.
-        self.speakers.0 = self.speakers.1;
         self.connected_ms = now_ms;
         self.sent_ms = now_ms;
     }

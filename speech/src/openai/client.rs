@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use async_openai::Client;
 use async_openai::config::OpenAIConfig;
@@ -11,7 +11,6 @@ use async_openai::types::audio::{
     AudioInput, AudioResponseFormat, CreateTranscriptionRequest, TimestampGranularity,
 };
 use bytes::Bytes;
-use parking_lot::Mutex;
 use tokio::runtime::Handle;
 use tokio::sync::{Semaphore, oneshot};
 use tokio::time::{sleep, timeout};
@@ -19,7 +18,7 @@ use tokio::time::{sleep, timeout};
 use super::options::{OpenAiError, OpenAiOptions};
 use super::reading::{read_json, read_text};
 use super::sender::{Fault, Sender, Watch};
-use crate::service::{Gate, Refusal};
+use crate::service::{Door, Refusal};
 use crate::{
     Hypothesis, RecogniseError, Recognised, Recogniser, RecogniserLoad, Request, RequestKind, SAMPLES_PER_MS,
     Word, wav,
@@ -36,12 +35,11 @@ struct Shared {
     options: OpenAiOptions,
     engine: String,
     http: reqwest::Client,
-    gate: Mutex<Gate>,
+    door: Door,
     /// The model was found to give no times.
     is_timeless: AtomicBool,
     places: Semaphore,
     waiting_finals: AtomicUsize,
-    began: Instant,
 }
 
 /// A handle to the endpoint; clones share its connections and what is known of its refusals.
@@ -82,11 +80,10 @@ impl OpenAi {
             shared: Arc::new(Shared {
                 engine: format!("openai:{}", options.model),
                 http,
-                gate: Mutex::default(),
+                door: Door::new(options.limits.refusal_ms),
                 is_timeless: AtomicBool::new(false),
                 places: Semaphore::new(options.at_once),
                 waiting_finals: AtomicUsize::new(0),
-                began: Instant::now(),
                 options,
             }),
             runtime: Handle::current(),
@@ -139,10 +136,6 @@ impl Recogniser for OpenAi {
 }
 
 impl Shared {
-    fn now_ms(&self) -> u64 {
-        self.began.elapsed().as_millis() as u64
-    }
-
     /// Whether a request is taken; a final is counted.
     fn admit(&self, kind: RequestKind) -> Result<(), RecogniseError> {
         match kind {
@@ -200,11 +193,11 @@ impl Shared {
         let file = Bytes::from(wav::encode(&request.audio));
         let mut may_retry = request.kind == RequestKind::Final;
         loop {
-            self.gate.lock().check(self.now_ms())?;
+            self.door.check()?;
             let has_times = !self.is_timeless.load(Ordering::Relaxed);
             let fault = match self.once(request, file.clone(), has_times).await {
                 Ok(words) => {
-                    self.gate.lock().accepted();
+                    self.door.met(Ok(()));
                     return Ok(words);
                 }
                 Err(fault) => fault,
@@ -225,7 +218,7 @@ impl Shared {
                 Fault::SlowDown {
                     wait_ms: Some(wait_ms),
                 } => {
-                    self.gate.lock().wait(wait_ms, self.now_ms());
+                    self.door.wait(wait_ms);
                     if wait_ms > limits.retry_after_ms {
                         return Err(RecogniseError::RateLimited);
                     }
@@ -247,8 +240,7 @@ impl Shared {
     }
 
     fn refuse(&self, refusal: Refusal) -> RecogniseError {
-        let refusal_ms = self.options.limits.refusal_ms;
-        self.gate.lock().refused(refusal, refusal_ms, self.now_ms());
+        self.door.met(Err(refusal));
         refusal.into()
     }
 

@@ -53,7 +53,11 @@ pub(super) struct Actor {
 
 impl Actor {
     pub(super) fn new(service: Arc<Service>, inbox: Inbox) -> Self {
-        let line = Line::new(service.engine.clone(), service.options.limits, service.now_ms());
+        let line = Line::new(
+            service.engine.clone(),
+            service.options.limits,
+            service.door.now_ms(),
+        );
         Self {
             service,
             inbox,
@@ -66,7 +70,7 @@ impl Actor {
     /// Runs until the track is over and nobody has just asked for more.
     pub(super) async fn run(mut self) {
         loop {
-            let now_ms = self.service.now_ms();
+            let now_ms = self.service.door.now_ms();
             if self.line.is_over(now_ms) && self.inbox.leave() {
                 return;
             }
@@ -89,16 +93,13 @@ impl Actor {
         match connected {
             Ok(socket) => {
                 tracing::info!(stream, "connected to the realtime service");
-                self.service.gate.lock().accepted();
                 self.socket = Some(socket);
                 Input::Connected
             }
             Err(refusal) => {
                 tracing::warn!(stream, ?refusal, "the realtime service cannot be reached");
                 if let Some(refusal) = refusal {
-                    let refusal_ms = self.service.options.limits.refusal_ms;
-                    let now_ms = self.service.now_ms();
-                    self.service.gate.lock().refused(refusal, refusal_ms, now_ms);
+                    self.service.door.met(Err(refusal));
                 }
                 Input::NotConnected(refusal)
             }
@@ -116,9 +117,10 @@ impl Actor {
                 );
                 self.socket = None;
             }
-            for output in self.line.handle(input, self.service.now_ms()) {
+            for output in self.line.handle(input, self.service.door.now_ms()) {
                 match output {
                     Output::Answer(ticket, result) => self.inbox.answer(ticket, result),
+                    Output::Met(answer) => self.service.door.met(answer),
                     Output::Disconnect => {
                         self.connecting = None;
                         if let Some(mut socket) = self.socket.take() {
@@ -126,13 +128,10 @@ impl Actor {
                             tokio::spawn(async move { timeout(SEND_LIMIT, socket.close(None)).await });
                         }
                     }
-                    Output::Connect => {
-                        let check = self.service.gate.lock().check(self.service.now_ms());
-                        match check {
-                            Ok(()) => self.connecting = Some(Box::pin(connect(self.service.clone()))),
-                            Err(refusal) => inputs.push_back(Input::NotConnected(Some(refusal))),
-                        }
-                    }
+                    Output::Connect => match self.service.door.check() {
+                        Ok(()) => self.connecting = Some(Box::pin(connect(self.service.clone()))),
+                        Err(refusal) => inputs.push_back(Input::NotConnected(Some(refusal))),
+                    },
                     wire => {
                         let Some(socket) = &mut self.socket else { continue };
                         if !matches!(timeout(SEND_LIMIT, send(socket, wire)).await, Ok(Ok(()))) {
@@ -224,6 +223,6 @@ async fn send(socket: &mut Socket, output: Output) -> Result<(), Error> {
         }
         Output::Commit(ticket) => say(socket, &wire::commit(ticket)).await,
         Output::Clear => say(socket, &wire::clear()).await,
-        Output::Connect | Output::Disconnect | Output::Answer(..) => Ok(()),
+        Output::Connect | Output::Disconnect | Output::Answer(..) | Output::Met(_) => Ok(()),
     }
 }

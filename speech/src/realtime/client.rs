@@ -2,28 +2,19 @@
 
 use std::sync::Arc;
 
-use parking_lot::Mutex;
 use tokio::runtime::Handle;
 use tokio::sync::oneshot;
-use tokio::time::Instant;
 
 use super::actor::Actor;
 use super::options::{RealtimeError, RealtimeOptions};
-use crate::service::{Gate, Tracks};
+use crate::service::{Door, Tracks};
 use crate::{Recognised, Recogniser, RecogniserLoad, Request, StreamId};
 
 /// What every track of a client shares.
 pub(super) struct Service {
     pub(super) options: RealtimeOptions,
     pub(super) engine: String,
-    pub(super) gate: Mutex<Gate>,
-    began: Instant,
-}
-
-impl Service {
-    pub(super) fn now_ms(&self) -> u64 {
-        self.began.elapsed().as_millis() as u64
-    }
+    pub(super) door: Door,
 }
 
 /// A handle to the service; clones share its connections. When the last one is gone, what waits is still answered.
@@ -57,9 +48,8 @@ impl Realtime {
         let _ = rustls::crypto::ring::default_provider().install_default();
         let service = Arc::new(Service {
             engine: format!("openai-realtime:{}", options.model),
+            door: Door::new(options.limits.refusal_ms),
             options,
-            gate: Mutex::default(),
-            began: Instant::now(),
         });
         let (shared, runtime) = (service.clone(), Handle::current());
         let tracks = Tracks::new(move |inbox| {

@@ -63,6 +63,8 @@ pub(super) enum Output {
     },
     Commit(u64),
     Clear,
+    /// The service has accepted the session, or refuses within it: no other track need ask.
+    Met(Result<(), Refusal>),
     Answer(u64, Recognised),
 }
 

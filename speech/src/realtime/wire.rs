@@ -6,6 +6,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::options::RealtimeOptions;
+use crate::service::Refusal;
 
 /// The service's rate, in hertz.
 const RATE_HZ: u32 = 24_000;
@@ -42,11 +43,8 @@ pub(super) enum Heard {
 pub(super) enum Fault {
     /// The session has run for as long as it may.
     Expired,
-    Unauthorised,
-    PaymentRequired,
-    RateLimited,
-    /// The session cannot be as we want it.
-    Setup,
+    /// The session cannot be as we want it, or not any more.
+    Refused(Refusal),
     /// The commit of this ticket had too little audio.
     Empty(u64),
     /// The commit of this ticket.
@@ -162,12 +160,12 @@ fn fault(details: &Details) -> Fault {
     tracing::warn!(code, about, "the realtime service reports an error");
     match (code, ticket) {
         ("session_expired", _) => Fault::Expired,
-        ("invalid_api_key", _) => Fault::Unauthorised,
-        ("insufficient_quota", _) => Fault::PaymentRequired,
-        ("rate_limit_exceeded", _) => Fault::RateLimited,
+        ("invalid_api_key", _) => Fault::Refused(Refusal::Unauthorised),
+        ("insufficient_quota", _) => Fault::Refused(Refusal::PaymentRequired),
+        ("rate_limit_exceeded", _) => Fault::Refused(Refusal::RateLimited),
         ("input_audio_buffer_commit_empty", Some(ticket)) => Fault::Empty(ticket),
         (_, Some(ticket)) => Fault::Commit(ticket),
-        _ if about == SETUP => Fault::Setup,
+        _ if about == SETUP => Fault::Refused(Refusal::Misconfigured),
         _ => Fault::Other,
     }
 }
@@ -234,7 +232,7 @@ mod tests {
             ),
             (
                 r#"{"type":"error","error":{"code":"invalid_value","event_id":"setup"}}"#,
-                Heard::Error(Fault::Setup),
+                Heard::Error(Fault::Refused(Refusal::Misconfigured)),
             ),
             (
                 r#"{"type":"error","error":{"code":null}}"#,

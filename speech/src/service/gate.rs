@@ -24,8 +24,12 @@ impl Gate {
         }
     }
 
-    /// The service refused.
-    pub(crate) fn refused(&mut self, refusal: Refusal, refusal_ms: u64, now_ms: u64) {
+    /// The service accepted, and all is forgotten, or it refused.
+    pub(crate) fn met(&mut self, answer: Result<(), Refusal>, refusal_ms: u64, now_ms: u64) {
+        let Err(refusal) = answer else {
+            *self = Self::default();
+            return;
+        };
         let wait_ms = match refusal {
             Refusal::RateLimited => {
                 self.slowed += 1;
@@ -41,11 +45,6 @@ impl Gate {
         self.slowed += 1;
         self.closed = Some((Refusal::RateLimited, now_ms + wait_ms.min(SLOWEST_MS)));
     }
-
-    /// The service accepted.
-    pub(crate) fn accepted(&mut self) {
-        *self = Self::default();
-    }
 }
 
 #[cfg(test)]
@@ -56,7 +55,7 @@ mod tests {
     fn a_refusal_is_believed_for_a_while_and_then_tried_again() {
         let mut gate = Gate::default();
         assert_eq!(gate.check(0), Ok(()));
-        gate.refused(Refusal::Unauthorised, 60_000, 10);
+        gate.met(Err(Refusal::Unauthorised), 60_000, 10);
         assert_eq!(gate.check(60_009), Err(Refusal::Unauthorised));
         assert_eq!(gate.check(60_010), Ok(()));
     }
@@ -67,15 +66,15 @@ mod tests {
         let mut now_ms = 0;
         let mut waits = Vec::new();
         for _ in 0..12 {
-            gate.refused(Refusal::RateLimited, 1, now_ms);
+            gate.met(Err(Refusal::RateLimited), 1, now_ms);
             let wait_ms = (0..).find(|ms| gate.check(now_ms + ms).is_ok()).unwrap();
             waits.push(wait_ms);
             now_ms += wait_ms;
         }
         assert_eq!(waits[..6], [2_000, 4_000, 8_000, 16_000, 32_000, 60_000]);
         assert_eq!(waits[11], 60_000);
-        gate.accepted();
-        gate.refused(Refusal::RateLimited, 1, now_ms);
+        gate.met(Ok(()), 1, now_ms);
+        gate.met(Err(Refusal::RateLimited), 1, now_ms);
         assert_eq!(gate.check(now_ms + 2_000), Ok(()));
     }
 }

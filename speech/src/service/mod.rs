@@ -1,11 +1,13 @@
 //! What recognition services have in common: a key, refusals and a gate that remembers them, tracks with an actor each.
 
+mod door;
 mod gate;
 mod tracks;
 
 use std::fmt;
 
-pub(crate) use gate::Gate;
+pub(crate) use door::Door;
+use gate::Gate;
 pub(crate) use tracks::{Inbox, Told, Tracks};
 
 use crate::RecogniseError;

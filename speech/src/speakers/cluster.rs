@@ -7,11 +7,20 @@ use super::embedding::EMBEDDING_SIZE;
 /// one person: median 0.69; by two people: median 0.26, one in twenty above 0.47. Mixed recordings were told apart as well
 /// with anything from 0.44 to 0.56; this is the middle.
 const SAME_VOICE: f32 = 0.50;
-/// Where the segmentation network heard one person, or two, it is believed a little.
+/// Where the segmentation network or the recogniser heard one person, or two, they are believed a little.
 const HEARD_AS_ONE: f32 = 0.10;
 const HEARD_AS_TWO: f32 = -0.10;
 /// Never.
 const APART: f32 = -10.0;
+
+/// Where voices were told apart by number before they are compared.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Origin {
+    /// A stretch that the segmentation network heard.
+    Stretch(u64),
+    /// A connection of a recogniser that numbers speakers.
+    Connection(u64),
+}
 
 /// What is clustered: a sound, or many that are known to be of one voice.
 #[derive(Clone, Debug)]
@@ -20,8 +29,8 @@ pub(super) struct Point {
     pub(super) direction: [f32; EMBEDDING_SIZE],
     /// Milliseconds heard.
     pub(super) weight: f32,
-    /// Stretch and voice within it, of a single sound.
-    pub(super) heard: Option<(u64, usize)>,
+    /// Who said which of the voices in one place it is, if anybody did.
+    pub(super) heard: Option<(Origin, u32)>,
     /// Points of known people are never of one voice with those of others.
     pub(super) person: Option<u64>,
 }

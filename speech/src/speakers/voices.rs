@@ -5,11 +5,15 @@
 //! reveals is an event that corrects earlier turns. A voice has no label before enough of it was heard: unknown is
 //! better than wrong.
 
+mod gather;
+mod numbered;
+
 use std::collections::{BTreeMap, VecDeque};
 
-use super::cluster::{self, Point, cosine};
+use super::cluster::{Origin, Point, cosine};
 use super::embedding::{EMBEDDING_SIZE, unit};
 use super::turns::{Sound, Turns};
+use crate::SpeakerNumber;
 
 /// Of a voice so much has to be heard before it gets a label.
 const KNOWN_MS: f32 = 2_500.0;
@@ -25,7 +29,7 @@ const TURNS_MAX: usize = 2_000;
 /// Labels on one track; whoever comes after them is unknown.
 const LABELS_MAX: u32 = 12;
 /// The highest label: those of merged voices are never given again.
-const LABEL_LAST: VoiceLabel = 8 * LABELS_MAX;
+pub const LABEL_LAST: VoiceLabel = 8 * LABELS_MAX;
 /// Known people that are compared.
 const PEOPLE_MAX: usize = 64;
 /// How much an enrolled or remembered voice weighs at most, in milliseconds heard.
@@ -89,6 +93,8 @@ struct Remembered {
     label: Option<VoiceLabel>,
     /// Numbers of the turns that have it.
     turns: Vec<TurnId>,
+    /// It is all that was heard of a voice that a recogniser gave this number.
+    number: Option<SpeakerNumber>,
 }
 
 /// What is remembered of a label's voice beyond single sounds.
@@ -200,10 +206,15 @@ impl Voices {
     /// An utterance is over and was heard.
     pub fn heard(&mut self, utterance: u64, heard: &Turns) -> Vec<VoiceEvent> {
         let first = self.remember(utterance, heard);
+        self.say(utterance, heard.turns.len(), first)
+    }
+
+    /// What follows from an utterance of so many turns, whose sounds are those from `first` on.
+    fn say(&mut self, utterance: u64, turns: usize, first: usize) -> Vec<VoiceEvent> {
         let mut events = Vec::new();
         self.gather(&mut events);
         self.place_short(first);
-        self.report(utterance, heard, &mut events);
+        self.report(utterance, turns, &mut events);
         self.bound();
         events
     }
@@ -236,157 +247,18 @@ impl Voices {
             point: Point {
                 direction,
                 weight: sound.heard_ms as f32,
-                heard: Some((self.stretches + sound.stretch as u64, sound.voice)),
+                heard: Some((
+                    Origin::Stretch(self.stretches + sound.stretch as u64),
+                    sound.voice as u32,
+                )),
                 person: None,
             },
             heard_ms: sound.heard_ms,
             label: None,
             turns: Vec::new(),
+            number: None,
         });
         Some(self.sounds.len() - 1)
-    }
-
-    /// Clusters everything that is long enough, and gives the clusters their labels.
-    fn gather(&mut self, events: &mut Vec<VoiceEvent>) {
-        let mut points = Vec::new();
-        let mut owners = Vec::new();
-        for (label, voice) in self
-            .voices
-            .iter()
-            .filter(|(_, voice)| voice.weight > 0.0 && !voice.is_gone)
-        {
-            let mut direction = voice.sum;
-            direction.iter_mut().for_each(|value| *value /= voice.weight);
-            points.push(Point {
-                direction,
-                weight: voice.weight.min(WEIGHT_MAX),
-                heard: None,
-                person: voice.person,
-            });
-            owners.push(Owner::Voice(*label));
-        }
-        for (place, sound) in self.sounds.iter().enumerate() {
-            if sound.heard_ms >= FOUNDING_MS {
-                points.push(sound.point.clone());
-                owners.push(Owner::Sound(place));
-            }
-        }
-        for (person, direction) in &self.people {
-            points.push(Point {
-                direction: *direction,
-                weight: WEIGHT_MAX / 4.0,
-                heard: None,
-                person: Some(*person),
-            });
-            owners.push(Owner::Person(*person));
-        }
-        let groups = cluster::groups(&points);
-        let count = groups.iter().max().map_or(0, |last| last + 1);
-        let mut clusters = vec![Cluster::default(); count];
-        for ((group, owner), point) in groups.iter().zip(&owners).zip(&points) {
-            clusters[*group].add(owner, point, self);
-        }
-        self.label(&clusters, events);
-    }
-
-    /// Each cluster keeps the label that most of its speech had; the largest claims first.
-    fn label(&mut self, clusters: &[Cluster], events: &mut Vec<VoiceEvent>) {
-        let mut claims: Vec<(f32, usize, VoiceLabel)> = Vec::new();
-        for (number, cluster) in clusters.iter().enumerate() {
-            claims.extend(
-                cluster
-                    .had
-                    .iter()
-                    .map(|(label, weight)| (*weight, number, *label)),
-            );
-        }
-        claims.sort_by(|a, b| b.0.total_cmp(&a.0).then(a.2.cmp(&b.2)).then(a.1.cmp(&b.1)));
-        let mut label_of: Vec<Option<VoiceLabel>> = vec![None; clusters.len()];
-        let mut taken: BTreeMap<VoiceLabel, usize> = BTreeMap::new();
-        for (_, cluster, label) in claims {
-            if label_of[cluster].is_none() && !taken.contains_key(&label) {
-                label_of[cluster] = Some(label);
-                taken.insert(label, cluster);
-            }
-        }
-        for (number, cluster) in clusters.iter().enumerate() {
-            if label_of[number].is_none() && cluster.heard_ms >= KNOWN_MS {
-                label_of[number] = self.fresh_label();
-            }
-        }
-        self.merge(clusters, &label_of, &taken, events);
-        for (cluster, label) in clusters.iter().zip(&label_of) {
-            for place in &cluster.sounds {
-                self.sounds[*place].label = *label;
-            }
-            if let (Some(person), Some(label)) = (cluster.person, label)
-                && let Some(voice) = self.voices.get_mut(label)
-                && voice.person.is_none()
-                && cluster.heard_ms >= KNOWN_MS
-            {
-                voice.person = Some(person);
-                events.push(VoiceEvent::Recognised {
-                    label: *label,
-                    person,
-                });
-            }
-        }
-    }
-
-    fn fresh_label(&mut self) -> Option<VoiceLabel> {
-        let last = self.voices.last_key_value().map_or(0, |(last, _)| *last);
-        let label = last.max(self.taken).saturating_add(1);
-        let in_use = self.labels().count();
-        if in_use >= LABELS_MAX as usize || label > LABEL_LAST {
-            return None;
-        }
-        self.voices.insert(label, Voice::new());
-        Some(label)
-    }
-
-    /// A label that no cluster kept has become part of the one that most of its speech went to.
-    fn merge(
-        &mut self,
-        clusters: &[Cluster],
-        label_of: &[Option<VoiceLabel>],
-        taken: &BTreeMap<VoiceLabel, usize>,
-        events: &mut Vec<VoiceEvent>,
-    ) {
-        let lost: Vec<VoiceLabel> = self.labels().filter(|label| !taken.contains_key(label)).collect();
-        for from in lost {
-            let share = |(number, cluster): (usize, &Cluster)| {
-                let weight = cluster.had.get(&from)?;
-                Some((*weight, label_of[number]?))
-            };
-            let into = clusters
-                .iter()
-                .enumerate()
-                .filter_map(share)
-                .max_by(|a, b| a.0.total_cmp(&b.0).then(b.1.cmp(&a.1)));
-            let Some((_, into)) = into.filter(|(_, into)| *into != from) else {
-                continue;
-            };
-            let Some(gone) = self.voices.get_mut(&from) else {
-                continue;
-            };
-            gone.is_gone = true;
-            let (sum, weight, person) = (gone.sum, gone.weight, gone.person);
-            if let Some(voice) = self.voices.get_mut(&into) {
-                add(&mut voice.sum, &sum, 1.0);
-                voice.weight += weight;
-                voice.person = voice.person.or(person);
-            }
-            // Sounds that were too short to be clustered go with it, and turns that are not remembered by their sound.
-            self.sounds
-                .iter_mut()
-                .filter(|sound| sound.label == Some(from))
-                .for_each(|sound| sound.label = Some(into));
-            self.said
-                .values_mut()
-                .filter(|said| **said == Some(from))
-                .for_each(|said| *said = Some(into));
-            events.push(VoiceEvent::Merged { from, into });
-        }
     }
 
     /// Sounds that are too short to found a voice belong to a voice that they are clearly like.
@@ -395,12 +267,16 @@ impl Voices {
             .labels()
             .filter_map(|label| Some((label, self.mean_of(label)?)))
             .collect();
+        let numbered = self.numbered_labels();
         for (place, sound) in self.sounds.iter_mut().enumerate() {
             if sound.heard_ms >= FOUNDING_MS || (place < first && sound.label.is_some()) {
                 continue;
             }
+            let is_other =
+                |label: &VoiceLabel| sound.number.is_some_and(|own| numbered.is_other(own, *label));
             let mut likenesses: Vec<(f32, VoiceLabel)> = voices
                 .iter()
+                .filter(|(label, _)| !is_other(label))
                 .map(|(label, mean)| (cosine(mean, &sound.point.direction), *label))
                 .collect();
             likenesses.sort_by(|a, b| b.0.total_cmp(&a.0).then(a.1.cmp(&b.1)));
@@ -417,9 +293,9 @@ impl Voices {
     }
 
     /// Says what is new: all of this utterance, and what has changed of others.
-    fn report(&mut self, utterance: u64, heard: &Turns, events: &mut Vec<VoiceEvent>) {
+    fn report(&mut self, utterance: u64, turns: usize, events: &mut Vec<VoiceEvent>) {
         let mut now: BTreeMap<TurnId, Option<VoiceLabel>> = BTreeMap::new();
-        for turn in 0..heard.turns.len() {
+        for turn in 0..turns {
             now.insert(TurnId { utterance, turn }, None);
         }
         for sound in &self.sounds {
@@ -452,40 +328,10 @@ impl Voices {
         while self.said.len() > TURNS_MAX {
             self.said.pop_first();
         }
-    }
-}
-
-enum Owner {
-    Voice(VoiceLabel),
-    Sound(usize),
-    Person(u64),
-}
-
-#[derive(Clone, Debug, Default)]
-struct Cluster {
-    sounds: Vec<usize>,
-    person: Option<u64>,
-    /// How much of its speech had which label.
-    had: BTreeMap<VoiceLabel, f32>,
-    heard_ms: f32,
-}
-
-impl Cluster {
-    fn add(&mut self, owner: &Owner, point: &Point, voices: &Voices) {
-        let label = match owner {
-            Owner::Voice(label) => Some(*label),
-            Owner::Sound(place) => {
-                self.sounds.push(*place);
-                voices.sounds[*place].label
+        if let Some((oldest, _)) = self.said.first_key_value() {
+            for sound in &mut self.sounds {
+                sound.turns.retain(|turn| turn >= oldest);
             }
-            Owner::Person(person) => {
-                self.person = Some(*person);
-                return;
-            }
-        };
-        self.heard_ms += point.weight;
-        if let Some(label) = label {
-            *self.had.entry(label).or_default() += point.weight;
         }
     }
 }

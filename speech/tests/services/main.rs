@@ -6,3 +6,4 @@ mod deepgram;
 mod openai;
 mod played;
 mod realtime;
+mod refusals;

@@ -8,6 +8,8 @@ pub(crate) struct Spoken {
     pub(crate) text: String,
     pub(crate) start_ms: usize,
     pub(crate) end_ms: usize,
+    /// Who says it.
+    pub(crate) voice: usize,
 }
 
 /// Twenty seconds of noise that is nowhere twice the same, and a word in each 400 ms of it.
@@ -24,6 +26,7 @@ pub(crate) fn played() -> (Arc<[i16]>, Vec<Spoken>) {
             text: format!("W{number}."),
             start_ms: number * 400 + 20,
             end_ms: number * 400 + 380,
+            voice: 0,
         })
         .collect();
     (recording, words)

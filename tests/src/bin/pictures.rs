@@ -1,5 +1,5 @@
 //! `cargo run --package system-tests --bin pictures`: holds a short meeting and takes the pictures of the documentation,
-//! `docs/captions*.png` and `docs/join-*.png`. The programs have to be built: `cargo build --workspace`.
+//! `docs/captions*.png`, `docs/join-*.png` and `docs/voices.png`. The programs have to be built: `cargo build --workspace`.
 
 use std::fs;
 use std::path::Path;
@@ -7,6 +7,7 @@ use std::process::Command;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
+use serde_json::json;
 use system_tests::browser::{Browser, DESKTOP, PHONE, Screen, Setup, key};
 use system_tests::meeting::{Guest, Meeting};
 use system_tests::speech_file;
@@ -70,7 +71,52 @@ async fn main() -> Result<()> {
     taken?;
     browser.quit().await?;
     join(&meeting).await?;
+    voices(&meeting).await?;
     meeting.end().await
+}
+
+/// Two people at one microphone, as somebody in the room sees them who says nothing.
+async fn voices(meeting: &Meeting) -> Result<()> {
+    meeting
+        .api
+        .patch(&meeting.path(""), &json!({"voices": "several"}))
+        .await?;
+    let table = meeting.guest("Meeting room").await?;
+    let microphone = meeting.folder().join("silence.wav");
+    let spec = hound::WavSpec {
+        channels: 1,
+        sample_rate: 48_000,
+        bits_per_sample: 16,
+        sample_format: hound::SampleFormat::Int,
+    };
+    let mut silence = hound::WavWriter::create(&microphone, spec)?;
+    (0..48_000).try_for_each(|_| silence.write_sample(0_i16))?;
+    silence.finalize()?;
+    let setup = Setup {
+        microphone: Some(microphone),
+    };
+    let browser = Browser::start(meeting.folder(), &setup).await?;
+    browser.look(PHONE).await?;
+    browser.open(&meeting.link("join_url").await?).await?;
+    browser.tab_to("name").await?;
+    browser.press("Clara Diaz").await?;
+    browser.press(key::ENTER).await?;
+    for (who, line) in &LINES[..3] {
+        say(meeting, &table, VOICES[*who], line).await?;
+    }
+    let told = |what: &str, count: usize| {
+        format!("document.querySelectorAll('#transcript .part[data-speaker$=\"{what}\"]').length >= {count}")
+    };
+    // Whoever spoke first is the first.
+    for (label, name, times) in [(1, "Alice Moore", 2), (2, "Ben Carter", 1)] {
+        let number = told(&format!("speaker {label}"), times);
+        browser.wait_until("the voice", LIMIT, &number).await?;
+        let voice = meeting.path(&format!("voices/{}/{label}", table.identity));
+        meeting.api.put(&voice, &json!({ "name": name })).await?;
+        browser.wait_until("the name", LIMIT, &told(name, times)).await?;
+    }
+    picture(&browser, PHONE, "voices.png").await?;
+    browser.quit().await
 }
 
 /// The join page: before entering, and in the room.

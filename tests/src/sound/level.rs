@@ -1,19 +1,19 @@
 //! Where somebody speaks in a clean recording, told from its level: the truth that detectors are held against.
 
+use runner::level;
+pub use runner::level::power;
+use runner::level::threshold;
+
 use super::SAMPLES_PER_MS;
 
 /// The grain of the truth.
-pub const FRAME_MS: usize = 20;
+pub const FRAME_MS: usize = level::WINDOW_MS;
 /// Samples of a frame.
 pub const FRAME_SAMPLES: usize = FRAME_MS * SAMPLES_PER_MS;
-/// The loudest frames of speech: this share is quieter.
-const LOUD_SHARE: f64 = 0.95;
 /// A frame is speech down to so much under the loudest ones: consonants are that quiet.
 const SPEECH_DB: f64 = 25.0;
-/// A vowel is not.
-const VOICE_DB: f64 = 14.0;
 /// Whoever pauses for less may only look for the next word.
-const STRETCH_PAUSE_FRAMES: usize = 1_000 / FRAME_MS;
+const STRETCH_PAUSE_MS: i64 = 1_000;
 /// A stop consonant is a hole in the sound, not in the speech.
 const HOLE_FRAMES: usize = 150 / FRAME_MS;
 /// Around speech nobody can say whether it is speech.
@@ -30,25 +30,8 @@ pub enum Heard {
     Doubtful,
 }
 
-/// The mean of the squares; 0 of nothing.
-pub fn power(samples: impl ExactSizeIterator<Item = f64>) -> f64 {
-    let count = samples.len().max(1) as f64;
-    samples.map(|sample| sample * sample).sum::<f64>() / count
-}
-
 fn powers(samples: &[i16]) -> Vec<f64> {
-    samples
-        .chunks_exact(FRAME_SAMPLES)
-        .map(|frame| power(frame.iter().map(|&sample| f64::from(sample))))
-        .collect()
-}
-
-/// The least power of a frame that is so many decibels under the loudest.
-fn threshold(powers: &[f64], under_db: f64) -> f64 {
-    let mut audible: Vec<f64> = powers.iter().copied().filter(|&power| power > 1.0).collect();
-    audible.sort_unstable_by(f64::total_cmp);
-    let loud = audible.get((audible.len() as f64 * LOUD_SHARE) as usize);
-    loud.copied().unwrap_or(f64::INFINITY) / 10_f64.powf(under_db / 10.0)
+    level::powers(samples, SAMPLES_PER_MS)
 }
 
 /// Frame by frame (20 ms), what there is to hear in a clean recording.
@@ -74,16 +57,11 @@ pub fn heard(samples: &[i16]) -> Vec<Heard> {
 /// Where each stretch of a clean recording's speech ends, in samples. A stretch goes on over a pause under a second. It ends with
 /// its last word, not with the breath behind it, which is louder than a consonant may be.
 pub fn stretch_ends(samples: &[i16]) -> Vec<usize> {
-    let powers = powers(samples);
-    let least = threshold(&powers, VOICE_DB);
-    let mut ends: Vec<usize> = Vec::new();
-    for (frame, _) in powers.iter().enumerate().filter(|(_, power)| **power >= least) {
-        match ends.last_mut() {
-            Some(last) if frame - *last < STRETCH_PAUSE_FRAMES => *last = frame + 1,
-            _ => ends.push(frame + 1),
-        }
-    }
-    ends.into_iter().map(|frame| frame * FRAME_SAMPLES).collect()
+    let stretches = level::stretches(samples, SAMPLES_PER_MS, STRETCH_PAUSE_MS);
+    let ends = stretches.into_iter().map(|(_, to)| to);
+    ends.filter_map(|to| usize::try_from(to).ok())
+        .map(|to| to * SAMPLES_PER_MS)
+        .collect()
 }
 
 fn fill_holes(speech: &mut [bool]) {

@@ -8,4 +8,5 @@ mod house;
 mod links_are_refused;
 mod people_join_from_the_browser;
 mod voices_are_shown_and_named;
+mod voices_are_told_apart_in_the_room;
 mod what_is_missing_or_late_is_said;

@@ -1,15 +1,29 @@
 //! The whole product, from outside: real servers, real speech, one behaviour a file. They run one after the other.
 
+// The strict server of Deepgram's client, with what it needs.
+#[path = "../../../speech/tests/services/booth.rs"]
+#[allow(dead_code, clippy::unwrap_used, reason = "a helper of the client's own tests")]
+mod booth;
+#[path = "../../../speech/tests/services/deepgram/server.rs"]
+#[allow(dead_code, clippy::unwrap_used, reason = "a helper of the client's own tests")]
+mod deepgram;
+#[path = "../../../speech/tests/services/played.rs"]
+#[allow(dead_code, reason = "a helper of the client's own tests")]
+mod played;
+
 mod agents_stop_in_order;
 mod answers_have_sources_or_none;
 mod databases_go_and_come_back;
 mod dispatchers_die;
 mod killed_agents_are_replaced;
+mod known_voices_are_recognised;
 mod late_people_hear_and_are_heard;
 mod leaving_people_keep_their_words;
 mod media_servers_restart;
 mod one_microphone_several_voices;
+mod recognisers_number_speakers;
 mod recognisers_take_over;
 mod strangers_stay_outside;
 mod the_demo_happens;
+mod two_people;
 mod who_declines_is_not_recognised;

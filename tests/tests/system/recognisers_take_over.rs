@@ -25,6 +25,11 @@ async fn recognisers_take_over() -> Result<()> {
     meeting
         .move_to_room_with("recognisers", json!(["openai", "whisper"]))
         .await?;
+    // Her recordings are of two readers, who would be told apart.
+    meeting
+        .api
+        .patch(&meeting.path(""), &json!({"voices": "one"}))
+        .await?;
     let alice = meeting.guest("Alice").await?;
     // From one of the reader's pauses to another: half a word may be heard as any.
     let speech = |from_ms, to_ms| {

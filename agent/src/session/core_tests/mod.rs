@@ -13,7 +13,8 @@ use speech::{Hypothesis, Word as HeardWord};
 use store::VoicePolicy;
 
 use super::*;
-use crate::session::hearing::{Recognise, RecogniseError};
+use crate::session::coverage::{Cover, GapReason};
+use crate::session::hearing::{Purpose, Recognise, RecogniseError};
 use crate::session::outbox::Write;
 use crate::session::track::{EarEvent, Speaker};
 use crate::session::types::{Answer, Caption, Source};
@@ -264,7 +265,7 @@ impl Meeting {
 
 /// Nobody is told apart.
 pub(super) fn no_voices() -> Voices<Sound> {
-    Voices::new(VoicePolicy::One, false, [])
+    Voices::new(VoicePolicy::One, false, [], [])
 }
 
 fn is_ledger(output: &Output<Sound>) -> bool {

@@ -3,29 +3,26 @@
 //! what is heard, bounded, and what is written; the networks are elsewhere.
 //!
 //! With [`VoicePolicy::Detect`] a sample of each microphone is heard, and nothing is written before a second voice is known;
-//! from then on, and with [`VoicePolicy::Several`] from the beginning, everything is. A recogniser that numbers speakers
-//! itself is believed instead of the networks, for the participants whose first words came from it.
+//! from then on, and with [`VoicePolicy::Several`] from the beginning, everything is. Where a recogniser numbers speakers itself
+//! it is believed which words are whose, and only what its numbers sound like is heard.
 
-pub mod engine;
+mod heard;
+pub mod numbers;
 pub mod sample;
+mod session;
 mod told;
 
 use std::collections::{BTreeMap, VecDeque};
 
-use serde_json::json;
-use speech::{VoiceEvent, VoiceLabel};
+use speech::{NumberedRun, VoiceLabel};
 use store::VoicePolicy;
-use uuid::Uuid;
 
+pub use self::heard::{HearVoices, KnownAs, NotHeard, VoiceSound, VoicesHeard};
 use self::sample::Sample;
 use self::told::Told;
 pub use self::told::{NameRow, TURNS_MAX, TurnRow, VoiceRow, VoiceRows};
-use super::core::Session;
-use super::io::Output;
 use super::outbox::{Pressure, Write};
-use super::track::Ear;
 use super::types::Word;
-use super::usage::Kind;
 
 /// Speech that may wait to be heard, all participants together.
 pub const WAITING_MAX_MS: u64 = 60_000;
@@ -36,94 +33,8 @@ const BATCH_MAX: usize = 512;
 /// What hears voices, as it is in the usage ledger.
 const ENGINE: &str = "cam++";
 
-/// An utterance that is to be heard for voices.
-#[derive(Clone, Debug, PartialEq)]
-pub struct HearVoices<A> {
-    /// Whose microphone.
-    pub identity: String,
-    /// The utterance's number within this participant's speech.
-    pub utterance: u64,
-    /// All of it.
-    pub audio: A,
-}
-
-/// What an utterance's voices are.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct VoicesHeard {
-    /// Who speaks when, from the utterance's beginning.
-    pub turns: Vec<speech::Turn>,
-    /// Whose these and earlier turns are.
-    pub events: Vec<VoiceEvent>,
-    /// All voices of the participant, as they sound now.
-    pub sounds: Vec<VoiceSound>,
-    /// Voices that turned out to be known.
-    pub recognised: Vec<(VoiceLabel, KnownAs)>,
-    /// How long that took.
-    pub compute_ms: u64,
-}
-
-/// What a voice sounds like.
-#[derive(Clone, Debug, PartialEq)]
-pub struct VoiceSound {
-    /// Its label.
-    pub label: VoiceLabel,
-    /// A direction.
-    pub sound: Vec<f32>,
-    /// How much of it was heard.
-    pub heard_ms: u64,
-}
-
-/// As whom a voice is known.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum KnownAs {
-    /// One of the organisation's people.
-    Person(Uuid),
-    /// Somebody at another microphone of this room, who was given a name there.
-    Named(String),
-}
-
-/// Why speech is not heard for voices.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum NotHeard {
-    /// No second voice is known yet, and a part says enough.
-    Sampled,
-    /// There is more urgent work.
-    Load,
-    /// Too much waited already.
-    QueueFull,
-    /// Too many participants.
-    TooMany,
-    /// The networks broke off on this participant.
-    Failed,
-    /// The session is ending.
-    Ending,
-}
-
-impl NotHeard {
-    /// As it is in the metrics.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Sampled => "sampled",
-            Self::Load => "load",
-            Self::QueueFull => "queue_full",
-            Self::TooMany => "too_many_participants",
-            Self::Failed => "failed",
-            Self::Ending => "ending",
-        }
-    }
-}
-
-/// What a participant's voices are told apart by.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum By {
-    Networks,
-    Recogniser,
-}
-
 #[derive(Debug, Default)]
 struct Participant {
-    /// Their first words decide: labels of both are not the same voices.
-    by: Option<By>,
     /// Everything is heard and written.
     several: bool,
     sample: Sample,
@@ -132,6 +43,8 @@ struct Participant {
     asked: Option<Asked>,
     failed: bool,
     told: Told,
+    /// Of the recogniser's numbers, where there are no networks.
+    labels: numbers::Labels,
 }
 
 /// How far a session is from its end.
@@ -156,6 +69,7 @@ struct Waiting<A> {
     identity: String,
     asked: Asked,
     audio: A,
+    runs: Vec<NumberedRun>,
 }
 
 /// An utterance that has words.
@@ -183,12 +97,13 @@ pub struct Voices<A> {
 }
 
 impl<A> Voices<A> {
-    /// For a session that begins. `hears`: there are networks; `known`: the labels that earlier sessions of the room gave,
-    /// and whether a sound of theirs is known.
+    /// For a session that begins. `hears`: there are networks; `known`: the labels of earlier sessions of the room that are in
+    /// use, and `given`: the highest that were given.
     pub fn new<'a>(
         policy: VoicePolicy,
         hears: bool,
-        known: impl IntoIterator<Item = (&'a str, VoiceLabel, bool)>,
+        known: impl IntoIterator<Item = (&'a str, VoiceLabel)>,
+        given: impl IntoIterator<Item = (&'a str, VoiceLabel)>,
     ) -> Self {
         let mut voices = Self {
             policy,
@@ -199,26 +114,26 @@ impl<A> Voices<A> {
             stage: Stage::Running,
             counted: BTreeMap::new(),
         };
-        if policy != VoicePolicy::One {
-            for (identity, label, has_sound) in known {
-                voices.restore(identity, label, has_sound);
+        for (identity, label) in known {
+            if let Some(participant) = voices.participant(identity) {
+                participant.told.restore(label);
+                participant.several |= participant.told.voices() > 1;
+            }
+        }
+        for (identity, last) in given {
+            if let Some(participant) = voices.participant(identity) {
+                participant.labels.take(last);
             }
         }
         voices
     }
 
-    fn restore(&mut self, identity: &str, label: VoiceLabel, has_sound: bool) {
-        let Some(participant) = self.participant(identity) else {
-            return;
-        };
-        participant.told.restore(label);
-        participant.several |= participant.told.voices() > 1;
-        // The networks leave a sound of every voice.
-        participant.by = match participant.by {
-            Some(By::Networks) => Some(By::Networks),
-            _ if has_sound => Some(By::Networks),
-            _ => Some(By::Recogniser),
-        };
+    /// The room says anew what is to be done: with what is said from now on, and with what was heard and not written.
+    pub(super) fn set_policy(&mut self, policy: VoicePolicy) {
+        self.policy = policy;
+        for participant in self.participants.values_mut() {
+            participant.several = policy == VoicePolicy::Several || participant.told.voices() > 1;
+        }
     }
 
     fn participant(&mut self, identity: &str) -> Option<&mut Participant> {
@@ -253,40 +168,41 @@ impl<A> Voices<A> {
         let said_ms = spoken.end_ms.saturating_sub(spoken.start_ms);
         let (hears, stage) = (self.hears, self.stage);
         let waiting_ms = self.waiting_ms();
-        let runs = engine::runs(words);
+        let runs = numbers::runs(words, spoken.start_ms);
         if runs.is_empty() && !hears {
             return;
         }
         let Some(participant) = self.participant(&spoken.identity) else {
             return self.count(Some(NotHeard::TooMany), said_ms);
         };
-        let by = match participant.by {
-            None if runs.is_empty() => By::Networks,
-            None => By::Recogniser,
-            Some(by) => by,
-        };
-        participant.by = Some(by);
         let asked = Asked {
             utterance: participant.utterances,
             start_ms: spoken.start_ms,
             said_ms,
         };
         participant.utterances += 1;
+        if !hears {
+            let Participant { told, labels, .. } = participant;
+            let turns = runs.iter().map(|run| (*run, labels.of(run.speaker)));
+            told.numbered(asked.utterance, asked.start_ms, turns);
+            return;
+        }
         participant.sample.spoken(said_ms);
-        let is_sampled = !participant.several;
-        let is_too_late = stage == Stage::Over || (is_sampled && stage == Stage::Ending);
-        let refused = match by {
-            By::Recogniser => {
-                participant.told.numbered(asked.utterance, &runs);
-                return;
-            }
-            By::Networks if !hears => return,
-            By::Networks if participant.failed => Some(NotHeard::Failed),
-            By::Networks if is_too_late => Some(NotHeard::Ending),
-            By::Networks if is_sampled && pressure > Pressure::None => Some(NotHeard::Load),
-            By::Networks if waiting_ms + said_ms > WAITING_MAX_MS => Some(NotHeard::QueueFull),
-            By::Networks if is_sampled && !participant.sample.take(said_ms) => Some(NotHeard::Sampled),
-            By::Networks => None,
+        let is_too_late = stage == Stage::Over || (!participant.several && stage == Stage::Ending);
+        // Numbers are soon known, and cost nothing then.
+        let is_sampled = !participant.several && runs.is_empty();
+        let refused = if participant.failed {
+            Some(NotHeard::Failed)
+        } else if is_too_late {
+            Some(NotHeard::Ending)
+        } else if is_sampled && pressure > Pressure::None {
+            Some(NotHeard::Load)
+        } else if waiting_ms + said_ms > WAITING_MAX_MS {
+            Some(NotHeard::QueueFull)
+        } else if is_sampled && !participant.sample.take(said_ms) {
+            Some(NotHeard::Sampled)
+        } else {
+            None
         };
         match refused {
             Some(why) => self.count(Some(why), said_ms),
@@ -294,6 +210,7 @@ impl<A> Voices<A> {
                 identity: spoken.identity,
                 asked,
                 audio: spoken.audio,
+                runs,
             }),
         }
     }
@@ -310,12 +227,14 @@ impl<A> Voices<A> {
             identity,
             asked,
             audio,
+            runs,
         } = self.waiting.remove(place)?;
         self.participants.get_mut(&identity)?.asked = Some(asked);
         Some(HearVoices {
             identity,
             utterance: asked.utterance,
             audio,
+            runs,
         })
     }
 
@@ -420,39 +339,5 @@ impl<A> Voices<A> {
     /// What was on its way is written, or never will be.
     pub(super) fn confirmed(&mut self) {
         self.writing = false;
-    }
-}
-
-impl<E: Ear> Session<E> {
-    /// An utterance has words; it may be heard again, for voices.
-    pub(super) fn hear_voices(&mut self, spoken: Spoken<E::Audio>, words: &[Word]) {
-        if self.holds_lease() {
-            let pressure = self.pressure();
-            self.voices.spoken(spoken, words, pressure);
-        }
-    }
-
-    pub(super) fn voices_heard(&mut self, identity: &str, heard: Option<VoicesHeard>) {
-        if let Some(heard) = &heard {
-            self.usage.add_ms(Kind::VoicesCompute, ENGINE, heard.compute_ms);
-        }
-        self.voices.heard(identity, heard);
-    }
-
-    pub(super) fn go_on_with_voices(&mut self) {
-        for (identity, voices) in self.voices.become_several() {
-            self.event(
-                "several_voices",
-                json!({ "identity": identity, "voices": voices }),
-            );
-        }
-        if self.pressure() == Pressure::None {
-            while let Some(request) = self.voices.next() {
-                self.out.push(Output::HearVoices(request));
-            }
-        }
-        if let Some(write) = self.voices.rows() {
-            self.outbox.push(write);
-        }
     }
 }

@@ -4,10 +4,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use speech::{TurnId, VoiceEvent, VoiceLabel};
+use speech::{NumberedRun, TurnId, VoiceEvent, VoiceLabel};
 use uuid::Uuid;
 
-use super::engine::Run;
 use super::{KnownAs, VoiceSound, VoicesHeard};
 
 /// Turns that are remembered; of older ones nothing changes any more.
@@ -158,14 +157,19 @@ impl Told {
         self.trim();
     }
 
-    /// The recogniser has told an utterance's voices apart itself.
-    pub(super) fn numbered(&mut self, utterance: u64, runs: &[Run]) {
-        for (turn, run) in runs.iter().enumerate() {
-            self.labels.insert(run.label);
+    /// The recogniser has told the voices of an utterance that begins at `start_ms` apart itself, and nobody hears them.
+    pub(super) fn numbered(
+        &mut self,
+        utterance: u64,
+        start_ms: u64,
+        runs: impl Iterator<Item = (NumberedRun, Option<VoiceLabel>)>,
+    ) {
+        for (turn, (run, label)) in runs.enumerate() {
+            self.labels.extend(label);
             let row = Turn {
-                start_ms: run.start_ms,
-                end_ms: run.end_ms,
-                label: Some(run.label),
+                start_ms: start_ms + u64::from(run.start_ms),
+                end_ms: start_ms + u64::from(run.end_ms),
+                label,
                 overlapped: false,
             };
             self.put(TurnId { utterance, turn }, row);

@@ -138,15 +138,16 @@ proptest! {
 #[test]
 fn a_long_meeting_takes_bounded_memory_and_loses_the_oldest_turns() {
     let mut told = Told::default();
-    let runs: Vec<Run> = (0..100)
-        .map(|place| Run {
-            start_ms: place * 100,
-            end_ms: place * 100 + 90,
-            label: 1,
-        })
-        .collect();
+    let run = |place: u32| NumberedRun {
+        start_ms: place * 100,
+        end_ms: place * 100 + 90,
+        speaker: speech::SpeakerNumber {
+            connection: 0,
+            number: 0,
+        },
+    };
     for number in 0..50 {
-        told.numbered(number, &runs);
+        told.numbered(number, 0, (0..100).map(|place| (run(place), Some(1))));
     }
     let mut rows = VoiceRows::default();
     told.take("p", 10 * TURNS_MAX, &mut rows);

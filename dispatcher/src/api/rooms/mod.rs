@@ -2,6 +2,7 @@
 
 pub mod answers;
 pub mod cancel;
+pub mod change;
 pub mod corrections;
 pub mod coverage;
 pub mod create;

@@ -5,14 +5,10 @@ use std::path::Path;
 use anyhow::{Context as _, Result};
 
 use crate::api::Stretch;
+use crate::level;
 
-/// From and to, milliseconds.
-pub(super) type Place = (i64, i64);
+pub(super) use crate::level::Place;
 
-const WINDOW_MS: i64 = 20;
-/// Speech is so much quieter at most than the level that a file passes a twentieth of the time. At a tenth (20 dB) a reader's
-/// breath behind the last word is speech too.
-const LOUD_RATIO: f64 = 5.0;
 /// Shorter pauses belong to the speech.
 const PAUSE_MS: i64 = 600;
 /// Shorter sounds are clicks.
@@ -29,30 +25,12 @@ pub(super) fn spoken(file: &Path) -> Result<Vec<Place>> {
         .samples::<i16>()
         .step_by(usize::from(spec.channels))
         .collect::<Result<Vec<_>, _>>()?;
-    Ok(loud(
-        &samples,
-        spec.sample_rate as usize * WINDOW_MS as usize / 1000,
-    ))
+    Ok(speech(&samples, spec.sample_rate as usize / 1000))
 }
 
-fn loud(samples: &[i16], window: usize) -> Vec<Place> {
-    let level = |window: &[i16]| {
-        let square: f64 = window.iter().map(|&sample| f64::from(sample).powi(2)).sum();
-        (square / window.len() as f64).sqrt()
-    };
-    let levels: Vec<f64> = samples.chunks_exact(window).map(level).collect();
-    let mut sorted = levels.clone();
-    sorted.sort_by(f64::total_cmp);
-    let threshold = sorted.get(sorted.len() * 95 / 100).copied().unwrap_or(0.0) / LOUD_RATIO;
-    let mut places: Vec<Place> = Vec::new();
-    for (index, _) in levels.iter().enumerate().filter(|(_, level)| **level > threshold) {
-        let at = index as i64 * WINDOW_MS;
-        match places.last_mut() {
-            Some(last) if at - last.1 < PAUSE_MS => last.1 = at + WINDOW_MS,
-            _ => places.push((at, at + WINDOW_MS)),
-        }
-    }
-    places.retain(|place| place.1 - place.0 >= SPEECH_MS);
+fn speech(samples: &[i16], samples_per_ms: usize) -> Vec<Place> {
+    let mut places = level::stretches(samples, samples_per_ms, PAUSE_MS);
+    places.retain(|(from, to)| to - from >= SPEECH_MS);
     places
 }
 
@@ -124,10 +102,10 @@ mod tests {
         samples[16 * 500..16 * 520].fill(9_000);
         samples[16 * 1_000..16 * 1_600].fill(5_000);
         samples[16 * 1_800..16 * 2_000].fill(5_000);
-        assert_eq!(loud(&samples, 320), [(500, 2_000)]);
+        assert_eq!(speech(&samples, 16), [(500, 2_000)]);
         samples[16 * 500..16 * 520].fill(3);
         samples[16 * 100..16 * 120].fill(9_000);
-        assert_eq!(loud(&samples, 320), [(1_000, 2_000)]);
+        assert_eq!(speech(&samples, 16), [(1_000, 2_000)]);
     }
 
     #[test]

@@ -14,17 +14,9 @@ impl Stream {
         self.rubbish = 0;
         let before = self.tape.settled;
         let end = results.end.min(self.tape.end());
-        let (first, _) = self.speakers;
         let mut words = results.words;
         // What is settled is not said again.
         words.retain(|word| word.start + (word.end - word.start) / 2 >= before && !word.text.is_empty());
-        for word in &mut words {
-            word.speaker = word.speaker.map(|speaker| first.saturating_add(speaker));
-            self.speakers.1 = self
-                .speakers
-                .1
-                .max(word.speaker.map_or(0, |speaker| speaker.saturating_add(1)));
-        }
         if results.is_final {
             self.settle(end);
             for word in words {

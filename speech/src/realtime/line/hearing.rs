@@ -13,6 +13,7 @@ impl Line {
                 if matches!(self.link, Link::Opening { .. }) {
                     self.link = Link::Open;
                     self.failures = 0;
+                    self.out.push(Output::Met(Ok(())));
                 }
             }
             Heard::Committed { item } => {
@@ -45,10 +46,10 @@ impl Line {
                 self.begin_anew();
                 self.link = Link::Down;
             }
-            Fault::Unauthorised => self.refuse(RecogniseError::Unauthorised),
-            Fault::PaymentRequired => self.refuse(RecogniseError::PaymentRequired),
-            Fault::RateLimited => self.refuse(RecogniseError::RateLimited),
-            Fault::Setup => self.refuse(RecogniseError::Misconfigured),
+            Fault::Refused(refusal) => {
+                self.out.push(Output::Met(Err(refusal)));
+                self.refuse(refusal.into());
+            }
             Fault::Empty(ticket) => {
                 if let Some(last) = self.take(|last| last.ticket == ticket) {
                     let nothing = self.hypothesis(&last.request, Vec::new(), true);

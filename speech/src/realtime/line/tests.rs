@@ -46,6 +46,7 @@ struct World {
     committed: VecDeque<(String, i16, usize)>,
     answers: HashMap<u64, Recognised>,
     connects: usize,
+    met: Vec<Result<(), Refusal>>,
 }
 
 impl World {
@@ -89,6 +90,7 @@ impl World {
                 Output::Clear => {
                     assert!(self.buffer.take().is_some(), "nothing to clear");
                 }
+                Output::Met(answer) => self.met.push(answer),
                 Output::Answer(ticket, result) => {
                     let before = self.answers.insert(ticket, result);
                     assert!(before.is_none(), "{ticket} is answered twice");
@@ -241,17 +243,20 @@ fn a_refusal_is_for_everybody_who_waits() {
     for ticket in [1, 2] {
         assert_eq!(world.answers[&ticket], Err(RecogniseError::Unauthorised));
     }
-    for (ticket, fault, error) in [
-        (3, Fault::Setup, RecogniseError::Misconfigured),
-        (4, Fault::Unauthorised, RecogniseError::Unauthorised),
-        (5, Fault::PaymentRequired, RecogniseError::PaymentRequired),
-        (6, Fault::RateLimited, RecogniseError::RateLimited),
+    assert!(world.met.is_empty(), "whoever connects has said so");
+    for (ticket, refusal, error) in [
+        (3, Refusal::Misconfigured, RecogniseError::Misconfigured),
+        (4, Refusal::Unauthorised, RecogniseError::Unauthorised),
+        (5, Refusal::PaymentRequired, RecogniseError::PaymentRequired),
+        (6, Refusal::RateLimited, RecogniseError::RateLimited),
     ] {
         world.feed(Input::Request(ticket, request(ticket, RequestKind::Final, 1_000)));
         world.open();
-        world.feed(Input::Heard(Heard::Error(fault)));
+        world.feed(Input::Heard(Heard::Error(Fault::Refused(refusal))));
         assert_eq!(world.answers[&ticket], Err(error));
-        assert!(!world.is_connected, "hung up after {fault:?}");
+        assert!(!world.is_connected, "hung up after {refusal:?}");
+        // And whoever else would connect.
+        assert_eq!(std::mem::take(&mut world.met), [Ok(()), Err(refusal)]);
     }
 }
 

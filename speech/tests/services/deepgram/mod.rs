@@ -1,25 +1,27 @@
 //! Deepgram's live transcription.
 
 mod server;
+mod voices;
 
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use server::{Behaviour, Event, KEY, Server};
+use server::{Behaviour, Event, KEY, Server, Source};
 use speech::deepgram::{Deepgram, DeepgramLimits, DeepgramOptions};
 use speech::{
     ApiKey, Audio, Hypothesis, Listener, ListenerEvent, ListenerOptions, RecogniseError, Recogniser, Request,
-    RequestKind, StreamId, VoiceModel, WhisperOptions, WhisperPool,
+    RequestKind, StreamId, VoiceModel, WhisperOptions, WhisperPool, Word,
 };
 
 use crate::played::{Spoken, played};
+use crate::refusals::{REFUSALS, assert_refused};
 
 const PATIENT: Duration = Duration::from_secs(10);
 
 async fn server(idle: Duration, behaviours: &[Behaviour]) -> (Server, Arc<[i16]>) {
     let (recording, words) = played();
-    let server = Server::start(recording.clone(), words, idle, behaviours).await;
+    let server = Server::start(Source::Played(recording.clone(), words), idle, behaviours).await;
     (server, recording)
 }
 
@@ -72,7 +74,7 @@ async fn a_growing_utterance_is_sent_once_and_its_words_have_the_tracks_times() 
             heard
                 .words
                 .iter()
-                .all(|word| word.start_ms >= 800 && word.speaker == Some(0))
+                .all(|word| word.start_ms >= 800 && word.speaker.is_some_and(|speaker| speaker.number == 0))
         );
     }
     let last = request(RequestKind::Final, 0, &recording, 800, 4_400);
@@ -111,8 +113,14 @@ async fn a_line_that_is_cut_costs_nothing() {
     let [cut, again] = server.audio().try_into().unwrap();
     assert!(cut == recording[..cut.len()]);
     // What came back before the cut is not sent again, what did not is.
-    let settled_words = heard.words.iter().filter(|word| word.speaker == Some(0)).count();
-    let replayed_words = heard.words.iter().filter(|word| word.speaker == Some(1)).count();
+    let on = |connection| {
+        let is_on = |word: &&Word| {
+            word.speaker
+                .is_some_and(|speaker| speaker.connection == connection)
+        };
+        heard.words.iter().filter(is_on).count()
+    };
+    let (settled_words, replayed_words) = (on(0), on(1));
     assert_eq!((settled_words + replayed_words, settled_words > 5), (13, true));
     assert!(again == recording[5_200 * 16 - again.len()..5_200 * 16]);
     assert!(again.len() < 5_200 * 16 - 2_000 * 16);
@@ -170,28 +178,15 @@ async fn a_quiet_line_is_kept_open() {
 
 #[tokio::test]
 async fn a_refusal_has_a_name_and_is_not_tried_again_at_once() {
-    for (status, error) in [
-        (401, RecogniseError::Unauthorised),
-        (402, RecogniseError::PaymentRequired),
-        (429, RecogniseError::RateLimited),
-        (400, RecogniseError::Misconfigured),
-    ] {
-        let behaviour = if status == 401 {
-            Behaviour::Well
-        } else {
-            Behaviour::Refuse(status)
-        };
-        let (mut server, recording) = server(PATIENT, &[behaviour]).await;
+    for (status, error) in REFUSALS {
+        let (mut server, recording) = server(PATIENT, &[Behaviour::Refuse(status)]).await;
         let mut options = options(&server);
         if status == 401 {
             options.api_key = ApiKey::new("another-key");
         }
         let deepgram = Deepgram::new(options).unwrap();
-        for stream in [1, 1, 2] {
-            let mut last = request(RequestKind::Final, 0, &recording, 0, 400);
-            last.stream = StreamId(stream);
-            assert_eq!(deepgram.submit(last).await.unwrap(), Err(error));
-        }
+        let last = request(RequestKind::Final, 0, &recording, 0, 400);
+        assert_refused(&deepgram, &last, error).await;
         assert_eq!(server.events.past(), [Event::Refused(status)], "asked once");
     }
     assert!(RecogniseError::Unauthorised.to_string().contains("check the key"));
@@ -298,11 +293,12 @@ async fn the_words_of_a_recording_arrive_where_they_are_spoken() {
             text: word.text,
             start_ms: word.start_ms as usize,
             end_ms: word.end_ms as usize,
+            voice: 0,
         }));
     }
     assert!(spoken.len() > 40, "{} words", spoken.len());
 
-    let mut server = Server::start(recording.clone(), spoken.clone(), PATIENT, &[]).await;
+    let mut server = Server::start(Source::Played(recording.clone(), spoken.clone()), PATIENT, &[]).await;
     let deepgram = Deepgram::new(options(&server)).unwrap();
     let (mut heard, mut sent, mut partials) = (Vec::new(), Vec::new(), 0);
     for event in events {

@@ -1,4 +1,4 @@
-//! A server that speaks Deepgram's live protocol as it is documented and holds the client to it. It knows the recording
+//! A server that speaks Deepgram's live protocol as it is documented and holds the client to it. Mostly it knows the recording
 //! that is played to it and which words are spoken where in it: audio that is not a part of the recording, sample for
 //! sample, is a violation, and so is everything that the documentation does not allow.
 //!
@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use futures_util::{SinkExt, StreamExt};
 use serde_json::{Value, json};
+use speech::{Recogniser as _, WhisperPool};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 use tokio_tungstenite::WebSocketStream;
@@ -21,6 +22,14 @@ use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 
 use crate::booth::{Booth, Events, Serving, refused};
 use crate::played::Spoken;
+
+/// A word, its place on the tape, and who says it.
+struct Said {
+    text: String,
+    start: usize,
+    end: usize,
+    voice: usize,
+}
 
 pub(crate) const KEY: &str = "a-key-that-nobody-has";
 const SAMPLES_PER_MS: usize = 16;
@@ -69,6 +78,19 @@ pub(crate) enum Event {
     Closed(&'static str),
 }
 
+/// Whose a word is, where that can be told.
+pub(crate) type VoiceOf = Box<dyn Fn(&str) -> Option<usize> + Send + Sync>;
+
+/// What is said in the audio that comes.
+pub(crate) enum Source {
+    #[allow(dead_code, reason = "the tests of the whole system recognise")]
+    Played(Arc<[i16]>, Vec<Spoken>),
+    /// Anything: what is unsettled when an utterance is over is recognised, and `voice_of` says whose a word is; where it does
+    /// not know, whose the last one was.
+    #[allow(dead_code, reason = "these tests play")]
+    Recognised { pool: WhisperPool, voice_of: VoiceOf },
+}
+
 /// What a connection sent.
 #[derive(Default)]
 struct Record {
@@ -77,8 +99,7 @@ struct Record {
 }
 
 struct Shared {
-    recording: Arc<[i16]>,
-    words: Vec<Spoken>,
+    source: Source,
     idle: Duration,
     records: Mutex<Vec<Record>>,
     booth: Booth<Behaviour, Event>,
@@ -93,16 +114,10 @@ pub(crate) struct Server {
 
 impl Server {
     /// A server that hangs up after `idle` without a message, as the service does after ten seconds.
-    pub(crate) async fn start(
-        recording: Arc<[i16]>,
-        words: Vec<Spoken>,
-        idle: Duration,
-        behaviours: &[Behaviour],
-    ) -> Self {
+    pub(crate) async fn start(source: Source, idle: Duration, behaviours: &[Behaviour]) -> Self {
         let (booth, events) = Booth::new(behaviours);
         let shared = Arc::new(Shared {
-            recording,
-            words,
+            source,
             idle,
             records: Mutex::default(),
             booth,
@@ -169,6 +184,7 @@ async fn connection(socket: TcpStream, shared: Arc<Shared>) {
         places: Vec::new(),
         settled: 0,
         said: 0,
+        voices: Vec::new(),
     };
     let end = talk.run().await;
     shared.booth.tell(Event::Closed(end));
@@ -222,6 +238,8 @@ struct Talk {
     places: Vec<(usize, usize, usize)>,
     settled: usize,
     said: usize,
+    /// Who was heard on this connection, by their numbers.
+    voices: Vec<usize>,
 }
 
 impl Talk {
@@ -282,9 +300,12 @@ impl Talk {
         if matches!(self.behaviour, Behaviour::CutAfter(samples) if self.len() >= samples) {
             return Err("cut");
         }
+        if matches!(self.shared.source, Source::Recognised { .. }) {
+            return Ok(());
+        }
         if self.len() - self.settled >= FINAL_SAMPLES {
             // Settled up to a word's end, as the service does.
-            let end = self.last_end(self.len());
+            let end = self.last_end(self.len()).await;
             self.say(end, true, false).await;
         } else if self.len() - self.said >= INTERIM_SAMPLES {
             self.say(self.len(), false, false).await;
@@ -294,7 +315,9 @@ impl Talk {
 
     /// Where the samples are in the recording: where the last ones ended, if they go on there.
     fn find(&self, samples: &[i16]) -> Option<usize> {
-        let recording = &self.shared.recording;
+        let Source::Played(recording, _) = &self.shared.source else {
+            return Some(self.len());
+        };
         let next = self.places.last().map_or(0, |(_, place, len)| place + len);
         let is_at = |at: &usize| recording.get(*at..*at + samples.len()) == Some(samples);
         Some(next)
@@ -336,29 +359,80 @@ impl Talk {
     }
 
     /// The end of the last word that is whole before `end`, on the tape.
-    fn last_end(&self, end: usize) -> usize {
-        let words = self.words(self.settled, end);
-        let whole = words
-            .iter()
-            .filter(|(_, _, word_end)| word_end + SAMPLES_PER_MS < end);
-        whole.map(|(_, _, word_end)| *word_end).max().unwrap_or(end)
+    async fn last_end(&self, end: usize) -> usize {
+        let words = self.words(self.settled, end).await;
+        let whole = words.iter().filter(|word| word.end + SAMPLES_PER_MS < end);
+        whole.map(|word| word.end).max().unwrap_or(end)
     }
 
     /// The words between two places on the tape: those whose middle is there.
-    fn words(&self, from: usize, to: usize) -> Vec<(String, usize, usize)> {
+    async fn words(&self, from: usize, to: usize) -> Vec<Said> {
+        match &self.shared.source {
+            Source::Played(_, spoken) => self.played(spoken, from, to),
+            Source::Recognised { pool, voice_of } => self.recognised(pool, voice_of, from, to).await,
+        }
+    }
+
+    async fn recognised(
+        &self,
+        pool: &WhisperPool,
+        voice_of: impl Fn(&str) -> Option<usize>,
+        from: usize,
+        to: usize,
+    ) -> Vec<Said> {
+        let audio = self.shared.records.lock().unwrap()[self.number].audio[from..to].into();
+        let request = speech::Request {
+            stream: speech::StreamId(self.number as u64),
+            utterance: from as u64,
+            kind: speech::RequestKind::Final,
+            audio,
+            start_ms: 0,
+            prompt: String::new(),
+            settled: Vec::new(),
+        };
+        let heard = pool.submit(request).await.unwrap().unwrap();
+        let mut last = 0;
+        let said = |word: speech::Word| {
+            last = voice_of(&word.text).unwrap_or(last);
+            Said {
+                text: word.text,
+                start: from + word.start_ms as usize * SAMPLES_PER_MS,
+                end: from + word.end_ms as usize * SAMPLES_PER_MS,
+                voice: last,
+            }
+        };
+        heard.words.into_iter().map(said).collect()
+    }
+
+    fn played(&self, spoken: &[Spoken], from: usize, to: usize) -> Vec<Said> {
         let mut words = Vec::new();
         for (tape, place, len) in &self.places {
-            for word in &self.shared.words {
+            for word in spoken {
                 let (start, end) = (word.start_ms * SAMPLES_PER_MS, word.end_ms * SAMPLES_PER_MS);
                 let middle = start + (end - start) / 2;
                 let at = (tape + middle).wrapping_sub(*place);
                 if (*place..place + len).contains(&middle) && (from..to).contains(&at) {
-                    let start = (tape + start).saturating_sub(*place);
-                    words.push((word.text.clone(), start, (tape + end).saturating_sub(*place)));
+                    words.push(Said {
+                        text: word.text.clone(),
+                        start: (tape + start).saturating_sub(*place),
+                        end: (tape + end).saturating_sub(*place),
+                        voice: word.voice,
+                    });
                 }
             }
         }
         words
+    }
+
+    /// Voices are numbered as they come, on each connection anew.
+    fn number(&mut self, voice: usize) -> usize {
+        self.voices
+            .iter()
+            .position(|known| *known == voice)
+            .unwrap_or_else(|| {
+                self.voices.push(voice);
+                self.voices.len() - 1
+            })
     }
 
     async fn say(&mut self, end: usize, is_final: bool, from_finalize: bool) {
@@ -378,12 +452,13 @@ impl Talk {
             }
         }
         let seconds = |samples: usize| samples as f64 / 16_000.0;
-        let words: Vec<Value> = self
-            .words(self.settled, end)
+        let words = self.words(self.settled, end).await;
+        let words: Vec<Value> = words
             .into_iter()
-            .map(|(text, start, end)| {
-                json!({"word": text.to_lowercase(), "punctuated_word": text, "start": seconds(start),
-                    "end": seconds(end), "confidence": 0.9, "speaker": 0})
+            .map(|word| {
+                json!({"word": word.text.to_lowercase(), "punctuated_word": word.text,
+                    "start": seconds(word.start), "end": seconds(word.end), "confidence": 0.9,
+                    "speaker": self.number(word.voice)})
             })
             .collect();
         let results = json!({"type": "Results", "channel_index": [0, 1], "start": seconds(self.settled),

@@ -3,6 +3,7 @@
 mod server;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use server::{Behaviour, KEY, Server, TEXT_ONLY, WITH_TIMES};
 use speech::openai::{OpenAi, OpenAiLimits, OpenAiOptions};
@@ -209,6 +210,48 @@ async fn a_refusal_has_a_name_and_is_not_tried_again_at_once() {
         }
         assert_eq!(server.asked().len(), 1, "asked once: {behaviour:?}");
         server.assert_no_violations();
+    }
+}
+
+/// The waits of a service that asks for patience grow; once it has answered they begin anew. Otherwise the last one here would
+/// be a minute.
+#[tokio::test]
+async fn an_answer_makes_the_next_wait_short_again() {
+    let slow = [Behaviour::SlowDown(Some(1)); 8];
+    let behaviours = [&slow[..], &[Behaviour::Well, Behaviour::SlowDown(None)]].concat();
+    let (server, recording) = server(&behaviours).await;
+    let openai = OpenAi::new(options(&server)).unwrap();
+    let last = request(RequestKind::Final, &recording, 0, 800);
+    while openai.submit(last.clone()).await.unwrap().is_err() {
+        tokio::task::yield_now().await;
+    }
+    assert_eq!(server.asked().len(), 9);
+    assert_eq!(
+        openai.submit(last.clone()).await.unwrap(),
+        Err(RecogniseError::RateLimited)
+    );
+    let well_again = async {
+        while openai.submit(last.clone()).await.unwrap().is_err() {
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(20), well_again)
+        .await
+        .expect("it is asked again");
+    assert_eq!(server.asked().len(), 11);
+}
+
+/// A long utterance takes longer: its time is that of a short one and its own length.
+#[tokio::test]
+async fn a_finals_time_grows_with_its_audio() {
+    for (to_ms, expected) in [(400, Err(RecogniseError::Late)), (12_000, Ok(30))] {
+        let (server, recording) = server(&[Behaviour::Late(1_000)]).await;
+        let mut options = options(&server);
+        options.limits.final_ms = 200;
+        let openai = OpenAi::new(options).unwrap();
+        let last = request(RequestKind::Final, &recording, 0, to_ms);
+        let answer = openai.submit(last).await.unwrap();
+        assert_eq!(answer.map(|heard| heard.words.len()), expected);
     }
 }
 

@@ -8,6 +8,7 @@
 use std::collections::HashMap;
 use std::io::Cursor;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use axum::Router;
 use axum::body::{Body, Bytes};
@@ -46,6 +47,8 @@ pub(crate) enum Behaviour {
     Broke,
     /// No answer at all.
     Stall,
+    /// The answer comes after so many milliseconds.
+    Late(u64),
     /// The line is dead in the middle of the answer.
     Cut,
     /// An answer that is none.
@@ -213,6 +216,7 @@ async fn respond(shared: &Shared, headers: &HeaderMap, form: Multipart) -> Answe
                 .body(text.into())
                 .unwrap();
         }
+        Behaviour::Late(ms) => tokio::time::sleep(Duration::from_millis(ms)).await,
         Behaviour::Well => {}
     }
     let field = |name: &str| asked.fields.get(name).cloned().unwrap_or_default();
@@ -333,6 +337,7 @@ impl Shared {
         let (from, to) = (at, at + audio.len() / 16);
         let inside = |word: &&Spoken| (from..to).contains(&((word.start_ms + word.end_ms) / 2));
         let words = self.words.iter().filter(inside).map(|word| Spoken {
+            voice: word.voice,
             text: word.text.clone(),
             start_ms: word.start_ms.saturating_sub(from),
             end_ms: word.end_ms - from,

@@ -7,6 +7,8 @@ use server::{Behaviour, Event, KEY, MODEL, STEP, Server};
 use speech::realtime::{Realtime, RealtimeLimits, RealtimeOptions};
 use speech::{ApiKey, Audio, Hypothesis, RecogniseError, Recogniser, Request, RequestKind, StreamId};
 
+use crate::refusals::{REFUSALS, assert_refused};
+
 /// Words `from..to`, 400 ms each.
 fn spoken(from: usize, to: usize) -> Audio {
     (from..to)
@@ -199,41 +201,34 @@ async fn rubbish_between_the_words_does_no_harm() {
 
 #[tokio::test]
 async fn a_refusal_has_a_name_and_is_not_tried_again_at_once() {
-    for (status, error) in [
-        (401, RecogniseError::Unauthorised),
-        (402, RecogniseError::PaymentRequired),
-        (429, RecogniseError::RateLimited),
-        (400, RecogniseError::Misconfigured),
-    ] {
-        let behaviour = if status == 401 {
-            Behaviour::Well
-        } else {
-            Behaviour::Refuse(status)
-        };
-        let mut server = Server::start(&[behaviour]).await;
+    for (status, error) in REFUSALS {
+        let mut server = Server::start(&[Behaviour::Refuse(status)]).await;
         let mut options = options(&server);
         if status == 401 {
             options.api_key = ApiKey::new("another-key");
         }
         let realtime = Realtime::new(options).unwrap();
-        for stream in [1, 1, 2] {
-            let mut last = request(RequestKind::Final, 0, 0, 2);
-            last.stream = StreamId(stream);
-            assert_eq!(realtime.submit(last).await.unwrap(), Err(error));
-        }
+        assert_refused(&realtime, &request(RequestKind::Final, 0, 0, 2), error).await;
         assert_eq!(server.events.past(), [Event::Refused(status)], "asked once");
     }
-    let server = Server::start(&[]).await;
-    let realtime = Realtime::new(RealtimeOptions {
-        model: "no-such-model".to_owned(),
-        ..options(&server)
-    })
-    .unwrap();
-    let answer = realtime
-        .submit(request(RequestKind::Final, 0, 0, 2))
-        .await
-        .unwrap();
-    assert_eq!(answer, Err(RecogniseError::Misconfigured));
+}
+
+/// The handshake is fine, and the session is refused: that too is true for every track.
+#[tokio::test]
+async fn a_refusal_within_a_session_is_not_tried_again_at_once_on_another_track() {
+    for (code, error) in [
+        ("invalid_api_key", RecogniseError::Unauthorised),
+        ("insufficient_quota", RecogniseError::PaymentRequired),
+        ("rate_limit_exceeded", RecogniseError::RateLimited),
+        ("invalid_model", RecogniseError::Misconfigured),
+    ] {
+        let mut server = Server::start(&[Behaviour::Deny(code)]).await;
+        let realtime = Realtime::new(options(&server)).unwrap();
+        assert_refused(&realtime, &request(RequestKind::Final, 0, 0, 2), error).await;
+        let connections = server.events.past().into_iter();
+        let connections = connections.filter(|event| *event == Event::Connected).count();
+        assert_eq!(connections, 1, "{code}");
+    }
 }
 
 #[tokio::test]

@@ -31,6 +31,8 @@ pub(crate) enum Behaviour {
     Well,
     /// The handshake is refused.
     Refuse(u16),
+    /// The session is refused with this code.
+    Deny(&'static str),
     /// The line is dead at this commit.
     CutAtCommit(usize),
     /// The session is over at this commit.
@@ -198,8 +200,8 @@ impl Talk {
             self.booth
                 .violation(format!("a session of another kind: {session}"));
         }
-        if input["transcription"]["model"] != MODEL {
-            let error = json!({"type": "invalid_request_error", "code": "invalid_model", "message": "no such model",
+        if let Behaviour::Deny(code) = self.behaviour {
+            let error = json!({"type": "invalid_request_error", "code": code, "message": "no",
                 "event_id": message["event_id"]});
             self.send(json!({"type": "error", "event_id": "e", "error": error}))
                 .await;
@@ -207,6 +209,9 @@ impl Talk {
         }
         // This model has keywords, not a prompt.
         let transcription = &input["transcription"];
+        if transcription["model"] != MODEL {
+            self.booth.violation("another model");
+        }
         let fields = transcription
             .as_object()
             .into_iter()

@@ -17,7 +17,6 @@ pub(super) struct Service {
     pub(super) settled: usize,
     pub(super) finalizes: VecDeque<usize>,
     pub(super) said_goodbye: bool,
-    pub(super) speaker: Option<u32>,
 }
 
 impl Service {
@@ -36,7 +35,7 @@ impl Service {
                 start: at * MS,
                 end: (at + len) * MS,
                 confidence: 0.9,
-                speaker: self.speaker,
+                speaker: None,
             });
             at += len;
         }
