@@ -10,7 +10,7 @@ mod convert;
 mod decode;
 mod delay;
 mod duplicates;
-mod encode;
+pub(crate) mod encode;
 pub(crate) mod format;
 mod gate;
 mod inbound;
@@ -25,7 +25,7 @@ mod remix;
 mod resample;
 pub(crate) mod source;
 #[cfg(test)]
-mod test_tone;
+pub(crate) mod test_tone;
 mod ticker;
 mod time_scale;
 mod unwrap;

@@ -35,6 +35,8 @@ use crate::{
 };
 
 pub(crate) mod channels;
+#[cfg(test)]
+mod emulated;
 mod media;
 mod negotiation;
 pub(crate) mod sdp;
