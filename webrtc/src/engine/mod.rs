@@ -12,6 +12,7 @@ use std::{
 };
 
 use bytes::BytesMut;
+use parking_lot::Mutex;
 use rtc::{
     peer_connection::{
         RTCPeerConnection,
@@ -27,6 +28,7 @@ use self::{
     channels::Channels,
     media::{Routes, Transceiver},
     negotiation::Negotiation,
+    rtcp::reports::Reports,
 };
 use crate::{
     RtcError,
@@ -39,6 +41,7 @@ pub(crate) mod channels;
 mod emulated;
 mod media;
 mod negotiation;
+mod rtcp;
 pub(crate) mod sdp;
 mod settings;
 mod stats;
@@ -99,6 +102,8 @@ const MAX_WAITING_EVENTS: usize = 65_536;
 /// One peer connection.
 pub(crate) struct Engine {
     rtc: RTCPeerConnection,
+    /// What RTCP tells about our streams.
+    reports: Arc<Mutex<Reports>>,
     negotiation: Negotiation,
     transceivers: Vec<Transceiver>,
     routes: Routes,
@@ -115,8 +120,10 @@ pub(crate) struct Engine {
 
 impl Engine {
     pub(crate) fn new(now: Instant, audio_sink: Arc<dyn AudioSink>) -> Result<Self, RtcError> {
+        let reports = Arc::<Mutex<Reports>>::default();
         Ok(Self {
-            rtc: settings::build(now)?,
+            rtc: settings::build(now, reports.clone())?,
+            reports,
             negotiation: Negotiation::default(),
             transceivers: Vec::new(),
             routes: HashMap::new(),

@@ -1,9 +1,14 @@
 //! How the `rtc` connection is set up: codecs, header extensions, timing, reports.
 
-use std::time::{Duration, Instant};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
+use parking_lot::Mutex;
 use rtc::{
     ice::network_type::NetworkType,
+    interceptor::Slot,
     peer_connection::{
         RTCPeerConnection, RTCPeerConnectionBuilder,
         configuration::{
@@ -17,7 +22,14 @@ use rtc::{
     },
 };
 
-use super::{media::MediaKind, sdp};
+use super::{
+    media::MediaKind,
+    rtcp::{
+        crypto,
+        reports::{ReportWatcher, Reports},
+    },
+    sdp,
+};
 use crate::RtcError;
 
 /// The number under which Opus is offered; answers keep it (RFC 8829 section 5.3.1).
@@ -37,10 +49,13 @@ const KEEP_ALIVE_EVERY: Duration = Duration::from_secs(2);
 /// IPv6 and UDP, 36 for a relay's Send indication, 37 for DTLS; a multiple of four.
 const SCTP_MTU_BYTES: u32 = 1_076;
 
+/// Nearer to the wire than those that write reports: it sees them pass.
+const REPORT_WATCHER_SLOT: usize = 9_500;
+
 /// The format parameters with which Opus is offered: loss-proof, frames down to 10 ms.
 pub(crate) const OPUS_FMTP: &str = "minptime=10;useinbandfec=1";
 
-pub(super) fn build(now: Instant) -> Result<RTCPeerConnection, RtcError> {
+pub(super) fn build(now: Instant, reports: Arc<Mutex<Reports>>) -> Result<RTCPeerConnection, RtcError> {
     let mut media = MediaEngine::default();
     for kind in [MediaKind::Audio, MediaKind::Video] {
         let payload_type = match kind {
@@ -67,7 +82,9 @@ pub(super) fn build(now: Instant) -> Result<RTCPeerConnection, RtcError> {
         )
         .map_err(RtcError::internal)?;
 
+    let crypto = crypto::provider().map_err(RtcError::internal)?;
     let settings = SettingEngineBuilder::new()
+        .with_crypto_provider(crypto)
         .with_ice_timeouts(
             Some(DISCONNECTED_AFTER),
             Some(FAILED_AFTER),
@@ -87,10 +104,12 @@ pub(super) fn build(now: Instant) -> Result<RTCPeerConnection, RtcError> {
         .with_sctp_mtu(SCTP_MTU_BYTES)
         .build();
 
+    let interceptors = configure_rtcp_reports(Registry::new())
+        .with(Slot::from(REPORT_WATCHER_SLOT), ReportWatcher::new(reports));
     RTCPeerConnectionBuilder::new()
         .with_media_engine(media)
         .with_setting_engine(settings)
-        .with_interceptor_registry(configure_rtcp_reports(Registry::new()))
+        .with_interceptor_registry(interceptors)
         .build(now)
         .map_err(RtcError::internal)
 }

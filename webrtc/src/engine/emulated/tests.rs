@@ -2,6 +2,7 @@
 //! room: which packets are lost differs a little from run to run, because so do keys and names.
 
 use super::*;
+use crate::stats::RtcStats;
 
 const PATIENCE: Duration = Duration::from_secs(15);
 const SETTLING: Duration = Duration::from_secs(5);
@@ -290,4 +291,51 @@ fn a_changed_address_is_noticed_and_mended_by_a_restart() {
     );
     talk.run(Duration::from_secs(10));
     assert_messages(&talk, 2);
+}
+
+#[test]
+fn reports_of_both_sides_tell_the_truth() {
+    let mut talk = Talk::begin(
+        Conditions {
+            loss: 0.05,
+            ..Conditions::default()
+        },
+        7,
+    );
+    connected(&mut talk);
+    talk.run(MEASURED);
+    let now = talk.now;
+    let stats = talk.caller.engine.sender_stats(now, 0);
+    let remote = stats.iter().find_map(|stats| match stats {
+        RtcStats::RemoteInboundRtp(remote) => Some(remote),
+        _ => None,
+    });
+    let remote = remote.expect("what the callee reported about the caller's sound");
+    let round_trip_ms = remote.remote_inbound.round_trip_time * 1_000.0;
+    assert!((39.0..=45.0).contains(&round_trip_ms), "{round_trip_ms} ms");
+    assert!(remote.remote_inbound.round_trip_time_measurements >= 10);
+    // The callee may have lost some more since its last report.
+    let heard = talk.callee.sound();
+    let late = heard.packets_lost - remote.received.packets_lost;
+    assert!((0..=20).contains(&late), "{late} of {}", heard.packets_lost);
+    assert!(
+        heard.packets_received.abs_diff(remote.received.packets_received) <= 60,
+        "{} of {}",
+        remote.received.packets_received,
+        heard.packets_received
+    );
+    assert!(remote.received.jitter < 0.02, "in seconds");
+    let stats = talk.callee.engine.receiver_stats(now, 0);
+    let remote = stats.iter().find_map(|stats| match stats {
+        RtcStats::RemoteOutboundRtp(remote) => Some(remote),
+        _ => None,
+    });
+    let remote = remote.expect("the caller's reports about its sound");
+    assert!(remote.sent.packets_sent > 1_000, "{}", remote.sent.packets_sent);
+    let age_ms = std::time::UNIX_EPOCH.elapsed().expect("after 1970").as_secs_f64() * 1_000.0
+        - remote.remote_outbound.remote_timestamp;
+    assert!(
+        age_ms.abs() < 60_000.0,
+        "virtual time is ahead by half a minute: {age_ms} ms"
+    );
 }
