@@ -119,10 +119,14 @@ pub(crate) struct Engine {
 }
 
 impl Engine {
-    pub(crate) fn new(now: Instant, audio_sink: Arc<dyn AudioSink>) -> Result<Self, RtcError> {
+    pub(crate) fn new(
+        now: Instant,
+        audio_sink: Arc<dyn AudioSink>,
+        relay_only: bool,
+    ) -> Result<Self, RtcError> {
         let reports = Arc::<Mutex<Reports>>::default();
         Ok(Self {
-            rtc: settings::build(now, reports.clone())?,
+            rtc: settings::build(now, reports.clone(), relay_only)?,
             reports,
             negotiation: Negotiation::default(),
             transceivers: Vec::new(),

@@ -44,6 +44,9 @@ const FAILED_AFTER: Duration = Duration::from_secs(20);
 /// Between two keep-alives.
 const KEEP_ALIVE_EVERY: Duration = Duration::from_secs(2);
 
+/// How long a relay stands back for a direct way that may still be found.
+const RELAY_WAIT: Duration = Duration::from_millis(500);
+
 /// SCTP packets are no longer than this. Nothing finds out what the path carries, and what is too long
 /// is lost without a word, each time anew: 1,200 bytes are safe (RFC 8831, section 5), less 48 for
 /// IPv6 and UDP, 36 for a relay's Send indication, 37 for DTLS; a multiple of four.
@@ -55,7 +58,11 @@ const REPORT_WATCHER_SLOT: usize = 9_500;
 /// The format parameters with which Opus is offered: loss-proof, frames down to 10 ms.
 pub(crate) const OPUS_FMTP: &str = "minptime=10;useinbandfec=1";
 
-pub(super) fn build(now: Instant, reports: Arc<Mutex<Reports>>) -> Result<RTCPeerConnection, RtcError> {
+pub(super) fn build(
+    now: Instant,
+    reports: Arc<Mutex<Reports>>,
+    relay_only: bool,
+) -> Result<RTCPeerConnection, RtcError> {
     let mut media = MediaEngine::default();
     for kind in [MediaKind::Audio, MediaKind::Video] {
         let payload_type = match kind {
@@ -83,6 +90,7 @@ pub(super) fn build(now: Instant, reports: Arc<Mutex<Reports>>) -> Result<RTCPee
         .map_err(RtcError::internal)?;
 
     let crypto = crypto::provider().map_err(RtcError::internal)?;
+    let relay_wait = if relay_only { Duration::ZERO } else { RELAY_WAIT };
     let settings = SettingEngineBuilder::new()
         .with_crypto_provider(crypto)
         .with_ice_timeouts(
@@ -94,6 +102,7 @@ pub(super) fn build(now: Instant, reports: Arc<Mutex<Reports>>) -> Result<RTCPee
         // a peer-reflexive one; waiting for a better candidate would cost a second of join time.
         .with_prflx_acceptance_min_wait(Some(Duration::ZERO))
         .with_srflx_acceptance_min_wait(Some(Duration::ZERO))
+        .with_relay_acceptance_min_wait(Some(relay_wait))
         .with_network_types(vec![
             NetworkType::Udp4,
             NetworkType::Udp6,

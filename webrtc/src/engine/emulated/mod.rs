@@ -74,7 +74,7 @@ pub(crate) struct Peer {
 
 impl Peer {
     fn new(now: Instant, address: SocketAddr) -> Self {
-        let mut engine = Engine::new(now, Arc::new(NoSink)).expect("an engine");
+        let mut engine = Engine::new(now, Arc::new(NoSink), false).expect("an engine");
         engine.add_local_candidates(vec![host_candidate(address)]);
         let source = NativeAudioSource::new(AudioSourceOptions::default(), RATE_HZ, 1, 0);
         let track = RtcAudioTrack::local("voice".to_owned(), source);
