@@ -38,6 +38,8 @@ mod turn;
 
 /// How many addresses of servers are used; further ones are passed over.
 const MAX_SERVERS: usize = 8;
+/// With each reconnection a server may give new credentials.
+const MAX_RELAYS_OF_A_SERVER: usize = 2;
 /// How many datagrams wait for a relay's task, and from all of them for the connection.
 const MAX_WAITING_DATAGRAMS: usize = 256;
 /// How many reports of tasks wait.
@@ -85,6 +87,8 @@ struct Asked {
     username: String,
     password: String,
     relay: Option<Relay>,
+    /// It is being given back.
+    closing: bool,
 }
 
 struct Relay {
@@ -163,17 +167,44 @@ impl Servers {
     }
 
     fn remember(&mut self, server: &IceServer, url: &str) -> Option<usize> {
-        if self.asked.len() >= MAX_SERVERS {
-            tracing::warn!(url, MAX_SERVERS, "too many ICE servers: passed over");
-            return None;
-        }
-        self.asked.push(Asked {
+        self.retire(url);
+        let asked = Asked {
             url: url.to_owned(),
             username: server.username.clone(),
             password: server.password.clone(),
             relay: None,
-        });
-        Some(self.asked.len() - 1)
+            closing: false,
+        };
+        if self.asked.len() < MAX_SERVERS {
+            self.asked.push(asked);
+            return Some(self.asked.len() - 1);
+        }
+        // No task speaks for a place without a relay any more.
+        let Some(index) = self.asked.iter().position(|asked| asked.relay.is_none()) else {
+            tracing::warn!(url, MAX_SERVERS, "too many ICE servers: passed over");
+            return None;
+        };
+        self.asked[index] = asked;
+        Some(index)
+    }
+
+    /// A server that gives new credentials with each reconnection is asked anew each time. The address
+    /// before may still be in use; the one before that is not.
+    fn retire(&mut self, url: &str) {
+        let mut held: Vec<&mut Asked> = self
+            .asked
+            .iter_mut()
+            .filter(|asked| asked.url == url && asked.relay.is_some() && !asked.closing)
+            .collect();
+        if held.len() >= MAX_RELAYS_OF_A_SERVER
+            && let Some(oldest) = held.first_mut()
+        {
+            oldest.closing = true;
+            if let Some(relay) = &mut oldest.relay {
+                // The task ends, and says so, when nothing can be sent through it any more.
+                relay.outgoing = mpsc::channel(1).0;
+            }
+        }
     }
 
     fn ask_relay(&mut self, index: usize, url: Url, server: &IceServer) {

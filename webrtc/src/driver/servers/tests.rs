@@ -177,3 +177,35 @@ async fn no_more_servers_are_asked_than_the_limit_says() {
     servers.ask(&[many], true);
     assert_eq!(servers.asked.len(), MAX_SERVERS);
 }
+
+#[tokio::test]
+async fn new_credentials_again_and_again_do_not_pile_up() {
+    let counts = Arc::new(Counts::default());
+    let address = turn_server::serve_udp(counts.clone()).await;
+    let mut servers = Servers::trusting(certificate().1);
+    for generation in 0..20 {
+        // Other addresses of the server stand for other credentials here: it knows one user only.
+        let mut named = server(format!("turn:{address}?transport=udp"));
+        named.username = USER.to_owned();
+        servers
+            .asked
+            .iter_mut()
+            .for_each(|asked| asked.username = format!("before {generation}"));
+        assert!(servers.ask(&[named], true));
+        tokio::time::timeout(PATIENCE, async {
+            while !matches!(servers.take_found().pop(), Some(Found::Done)) {
+                std::future::poll_fn(|cx| servers.poll_reports(cx, std::iter::empty())).await;
+            }
+        })
+        .await
+        .expect("an address");
+    }
+    assert!(servers.asked.len() <= MAX_SERVERS);
+    tokio::time::timeout(PATIENCE, async {
+        while counts.given_back.load(Ordering::Relaxed) < 20 - MAX_RELAYS_OF_A_SERVER {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    })
+    .await
+    .expect("the others to be given back");
+}
