@@ -12,6 +12,8 @@ mod delay;
 mod duplicates;
 pub(crate) mod encode;
 pub(crate) mod format;
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) mod fuzzing;
 mod gate;
 mod inbound;
 mod level;

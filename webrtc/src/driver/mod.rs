@@ -7,6 +7,7 @@
 use std::{
     collections::{HashMap, VecDeque},
     future::poll_fn,
+    panic::{AssertUnwindSafe, catch_unwind},
     sync::{
         Arc,
         atomic::{AtomicU64, Ordering},
@@ -39,6 +40,10 @@ use crate::{
 
 mod callback;
 pub(crate) mod channel;
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) mod fuzzing {
+    pub use super::servers::fuzzing::{stun_answer, turn_client, turn_stream};
+}
 mod servers;
 mod sockets;
 mod tcp;
@@ -278,7 +283,15 @@ async fn run(connection: Arc<Connection>, mut sockets: Sockets) {
         found.extend(sockets.take_found());
         let found_by = |found| connection.found(found);
         found.into_iter().for_each(found_by);
-        let (events, deadline, closed) = turn(&connection, &mut batch, &mut transmits);
+        let turned = catch_unwind(AssertUnwindSafe(|| turn(&connection, &mut batch, &mut transmits)));
+        // Datagrams come from strangers; a fault in what reads them ends this connection, as a broken
+        // network would, and nothing else.
+        let (events, deadline, closed) = turned.unwrap_or_else(|_| {
+            tracing::error!("a connection failed on what it received and is given up");
+            let mut engine = connection.engine();
+            engine.abandon();
+            (engine.take_events(), None, true)
+        });
         for transmit in transmits.drain(..) {
             sockets.send(transmit);
         }
@@ -333,3 +346,6 @@ fn turn(
     }
     (engine.take_events(), engine.poll_timeout(), engine.is_closed())
 }
+
+#[cfg(test)]
+mod tests;

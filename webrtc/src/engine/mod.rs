@@ -39,6 +39,10 @@ use crate::{
 pub(crate) mod channels;
 #[cfg(test)]
 mod emulated;
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) mod fuzzing {
+    pub(crate) use super::rtcp::rename_unknown_items as readable_report;
+}
 mod media;
 mod negotiation;
 mod rtcp;
@@ -98,6 +102,10 @@ pub(crate) enum EngineEvent {
 /// How many events may wait between two pumps before the oldest are dropped. The driver takes them
 /// after every pump, so this is reached only if it has died.
 const MAX_WAITING_EVENTS: usize = 65_536;
+
+/// A datagram on which the engine panics, to see what comes of it.
+#[cfg(test)]
+pub(crate) const BREAKS: &[u8] = b"a fault";
 
 /// One peer connection.
 pub(crate) struct Engine {
@@ -166,6 +174,8 @@ impl Engine {
         if self.closed {
             return;
         }
+        #[cfg(test)]
+        assert!(data.as_ref() != BREAKS, "a fault in what reads datagrams");
         let transport = TransportContext {
             local_addr: path.local,
             peer_addr: path.peer,
@@ -274,6 +284,19 @@ impl Engine {
         self.set_ice_state(IceConnectionState::Closed);
         self.push(EngineEvent::SignalingState(SignalingState::Closed));
         self.set_connection_state(PeerConnectionState::Closed);
+    }
+
+    /// Ends the connection without a word to `rtc`, which has failed: its state may be anything.
+    pub(crate) fn abandon(&mut self) {
+        if self.closed {
+            return;
+        }
+        self.closed = true;
+        self.stop_media();
+        self.close_channels();
+        self.set_ice_state(IceConnectionState::Failed);
+        self.set_connection_state(PeerConnectionState::Failed);
+        self.push(EngineEvent::SignalingState(SignalingState::Closed));
     }
 
     fn push(&mut self, event: EngineEvent) {

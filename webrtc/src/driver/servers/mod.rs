@@ -31,6 +31,8 @@ use crate::{
 };
 
 mod framing;
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) mod fuzzing;
 mod stun;
 #[cfg(test)]
 mod tests;

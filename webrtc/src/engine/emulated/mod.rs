@@ -233,6 +233,8 @@ pub(crate) struct Talk {
     pub(crate) callee: Peer,
     pub(crate) to_callee: Link<Datagram>,
     pub(crate) to_caller: Link<Datagram>,
+    /// Changes one byte of one datagram in ten towards the callee.
+    pub(crate) corrupting: bool,
     /// What the callee sees the caller's packets come from: a translator of addresses may stand
     /// between.
     pub(crate) caller_seen_as: SocketAddr,
@@ -254,6 +256,7 @@ impl Talk {
             .expect("a channel");
         caller.channel = Some(channel);
         let mut talk = Self {
+            corrupting: false,
             caller_seen_as: caller.address,
             caller,
             callee,
@@ -361,7 +364,12 @@ impl Talk {
         while let Some(mut transmit) = self.caller.engine.poll_transmit() {
             transmit.path.local = self.caller_seen_as;
             if transmit.path.peer == self.callee.address {
-                let packet = (transmit.path, transmit.data.to_vec());
+                let mut packet = (transmit.path, transmit.data.to_vec());
+                let count = self.to_callee.fate.sent as usize;
+                if self.corrupting && count.is_multiple_of(10) {
+                    let at = count * 7 % packet.1.len();
+                    packet.1[at] ^= 1 << (count / 10 % 8);
+                }
                 self.to_callee.send(now, transmit.data.len(), &packet);
             }
         }

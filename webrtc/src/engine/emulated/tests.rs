@@ -339,3 +339,48 @@ fn reports_of_both_sides_tell_the_truth() {
         "virtual time is ahead by half a minute: {age_ms} ms"
     );
 }
+
+#[test]
+fn changed_bytes_are_no_worse_than_lost_datagrams() {
+    let mut talk = Talk::begin(Conditions::default(), 7);
+    connected(&mut talk);
+    talk.corrupting = true;
+    talk.run(SETTLING);
+    let heard = hear(&mut talk, MEASURED);
+    assert!(talk.callee.is_connected() && talk.caller.is_connected());
+    assert!(heard.lost_packets > 0, "{heard:?}");
+    assert!(heard.concealed <= 0.06 && heard.tone.clean >= 0.88, "{heard:?}");
+    assert_messages(&talk, 20);
+}
+
+#[test]
+fn a_peer_that_sends_rubbish_as_sound_is_heard_as_soon_as_it_speaks_again() {
+    let mut talk = Talk::begin(Conditions::default(), 7);
+    connected(&mut talk);
+    talk.run(SETTLING);
+    let mut numbers = 1_u32;
+    for _ in 0..2_000 {
+        let payload: Vec<u8> = (0..numbers % 1_100)
+            .map(|_| {
+                numbers = numbers.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+                (numbers >> 24) as u8
+            })
+            .collect();
+        numbers = numbers.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        let audio = EncodedAudio {
+            payload: payload.into(),
+            timestamp: numbers,
+            level_dbov: 0,
+            voice: true,
+            marker: numbers & 1 == 1,
+        };
+        let now = talk.now;
+        talk.caller.engine.send_audio(now, 0, audio);
+        talk.run(Duration::from_millis(3));
+    }
+    talk.run(SETTLING);
+    let heard = hear(&mut talk, SETTLING);
+    assert_eq!(heard.tone.clean, 1.0, "{heard:?}");
+    assert!(heard.buffered_ms <= 80.0, "{heard:?}");
+    assert_messages(&talk, 2);
+}

@@ -6,3 +6,6 @@
 pub(super) mod crypto;
 pub(super) mod reports;
 mod sdes;
+
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) use sdes::rename_unknown_items;

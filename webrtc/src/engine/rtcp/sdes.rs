@@ -12,7 +12,7 @@ const LAST_KNOWN_ITEM: u8 = 8;
 const NOTE_ITEM: u8 = 7;
 
 /// Length of what stays unencrypted at the beginning of an SRTCP packet.
-pub(super) const CLEAR_BYTES: usize = 8;
+pub(crate) const CLEAR_BYTES: usize = 8;
 
 /// A compound RTCP packet whose first [`CLEAR_BYTES`] lie elsewhere.
 struct Compound<'a> {
@@ -40,7 +40,7 @@ impl Compound<'_> {
 }
 
 /// Renames unknown items. Stops at the first thing that does not fit: `rtc` will refuse it anyway.
-pub(super) fn rename_unknown_items(clear: &[u8; CLEAR_BYTES], rest: &mut [u8]) {
+pub(crate) fn rename_unknown_items(clear: &[u8; CLEAR_BYTES], rest: &mut [u8]) {
     let mut compound = Compound { clear, rest };
     let mut at = 0;
     while let Some(next) = rename_in_packet(&mut compound, at) {
