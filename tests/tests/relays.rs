@@ -73,12 +73,12 @@ async fn publish_tone(room: &Room, hz: f64) -> Result<tokio::task::JoinHandle<()
 /// The pitch of the first track's second second of sound, by the median of its periods.
 async fn pitch_hz(events: &mut UnboundedReceiver<RoomEvent>) -> Result<f64> {
     let track = loop {
-        match events.recv().await.context("the room is gone")? {
-            RoomEvent::TrackSubscribed {
-                track: RemoteTrack::Audio(track),
-                ..
-            } => break track,
-            _ => {}
+        if let RoomEvent::TrackSubscribed {
+            track: RemoteTrack::Audio(track),
+            ..
+        } = events.recv().await.context("the room is gone")?
+        {
+            break track;
         }
     };
     let mut stream = NativeAudioStream::new(track.rtc_track(), RATE_HZ as i32, 1);
