@@ -172,9 +172,9 @@ impl Drop for Owner {
 }
 
 impl PeerConnection {
-    pub(crate) fn start() -> Result<Self, RtcError> {
+    pub(crate) fn start(config: RtcConfiguration) -> Result<Self, RtcError> {
         Ok(Self {
-            owner: Arc::new(Owner(Connection::start()?)),
+            owner: Arc::new(Owner(Connection::start(config)?)),
         })
     }
 
@@ -182,10 +182,13 @@ impl PeerConnection {
         &self.owner.0
     }
 
-    /// Takes a new configuration. Servers for STUN and TURN are not used yet, and nothing else in it
-    /// can change, so this only checks that the connection is open.
-    pub fn set_configuration(&self, _config: RtcConfiguration) -> Result<(), RtcError> {
-        self.ensure_open()
+    /// Takes a new configuration: servers that were not asked yet are asked now. With
+    /// [`IceTransportsType::Relay`](crate::peer_connection_factory::IceTransportsType::Relay) further
+    /// offers name relays only; a way that is in use stays until ICE restarts.
+    pub fn set_configuration(&self, config: RtcConfiguration) -> Result<(), RtcError> {
+        self.ensure_open()?;
+        self.connection().ask(config);
+        Ok(())
     }
 
     /// Checks the limits and takes them. Sound is limited by its encodings; nothing else is sent.

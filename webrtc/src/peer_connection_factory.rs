@@ -45,9 +45,9 @@ pub enum IceTransportsType {
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct RtcConfiguration {
-    /// Servers for STUN and TURN. Not used yet.
+    /// Servers for STUN (UDP) and TURN (UDP, TCP, TLS).
     pub ice_servers: Vec<IceServer>,
-    /// For how long addresses are looked for. Not used: all are known at once.
+    /// For how long addresses are looked for. Not used: once, and again with each new server.
     pub continual_gathering_policy: ContinualGatheringPolicy,
     /// Which kinds of addresses are used.
     pub ice_transport_type: IceTransportsType,
@@ -85,12 +85,7 @@ impl PeerConnectionFactory {
     /// Makes a connection. Must be called within a tokio runtime, on which the connection then
     /// lives.
     pub fn create_peer_connection(&self, config: RtcConfiguration) -> Result<PeerConnection, RtcError> {
-        if config.ice_transport_type != IceTransportsType::All {
-            return Err(RtcError::invalid_state(
-                "only host addresses are supported: relays cannot be asked for",
-            ));
-        }
-        PeerConnection::start()
+        PeerConnection::start(config)
     }
 
     /// What can be sent.

@@ -16,6 +16,9 @@ const STOP_LIMIT: Duration = Duration::from_secs(10);
 /// Asked once, it waits for everybody to leave; asked twice, it goes. Signals too close to one another are one.
 const ASK_AGAIN: Duration = Duration::from_millis(300);
 const API_KEY: &str = "rapporteur";
+/// Addresses that its TURN server lends.
+const RELAY_PORTS_FROM: u16 = 30_000;
+const RELAY_PORTS_TO: u16 = 32_000;
 
 /// A media server, or the one at `LIVEKIT_URL`.
 #[derive(Debug)]
@@ -53,6 +56,27 @@ impl Livekit {
     /// # Errors
     /// As [`Livekit::start`].
     pub async fn start_behind(parts: &Parts, folder: &Path, media_address: Ipv4Addr) -> Result<Self> {
+        Self::start_configured(parts, folder, media_address, "").await
+    }
+
+    /// As [`Livekit::start`], with its TURN server, over UDP; clients are told of it when they join.
+    ///
+    /// # Errors
+    /// As [`Livekit::start`].
+    pub async fn start_with_relay(parts: &Parts, folder: &Path) -> Result<Self> {
+        let relay = format!(
+            "turn:\n  enabled: true\n  udp_port: {}\n  relay_range_start: {RELAY_PORTS_FROM}\n  relay_range_end: {RELAY_PORTS_TO}\n  allow_restricted_peer_cidrs: [127.0.0.0/8]\n",
+            free_port()?
+        );
+        Self::start_configured(parts, folder, Ipv4Addr::LOCALHOST, &relay).await
+    }
+
+    async fn start_configured(
+        parts: &Parts,
+        folder: &Path,
+        media_address: Ipv4Addr,
+        more: &str,
+    ) -> Result<Self> {
         let Some(program) = parts.livekit_server.clone() else {
             let variable = |name: &str| {
                 std::env::var(name).with_context(|| format!("LIVEKIT_URL is set, {name} is not"))
@@ -70,7 +94,7 @@ impl Livekit {
         let config = folder.join("livekit.yaml");
         std::fs::write(
             &config,
-            configuration(port, free_port()?, udp_port, media_address, &api_secret),
+            configuration(port, free_port()?, udp_port, media_address, &api_secret) + more,
         )?;
         let own = Own {
             process: None,

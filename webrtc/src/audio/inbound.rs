@@ -180,6 +180,18 @@ impl InboundAudio {
     }
 }
 
+#[cfg(test)]
+impl InboundAudio {
+    /// Keeps the ticker away: the test calls [`Self::tick_by_hand`].
+    pub(crate) fn pace_by_hand(&self) {
+        self.inner.inbox.lock().paced = true;
+    }
+
+    pub(crate) fn tick_by_hand(&self, slot: Instant) -> bool {
+        self.inner.tick(slot)
+    }
+}
+
 impl Paced for Inbound {
     fn tick(&self, slot: Instant) -> bool {
         let mut listening = self.listening.lock();

@@ -10,8 +10,10 @@ mod convert;
 mod decode;
 mod delay;
 mod duplicates;
-mod encode;
+pub(crate) mod encode;
 pub(crate) mod format;
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) mod fuzzing;
 mod gate;
 mod inbound;
 mod level;
@@ -25,7 +27,7 @@ mod remix;
 mod resample;
 pub(crate) mod source;
 #[cfg(test)]
-mod test_tone;
+pub(crate) mod test_tone;
 mod ticker;
 mod time_scale;
 mod unwrap;

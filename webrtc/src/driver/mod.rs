@@ -7,6 +7,7 @@
 use std::{
     collections::{HashMap, VecDeque},
     future::poll_fn,
+    panic::{AssertUnwindSafe, catch_unwind},
     sync::{
         Arc,
         atomic::{AtomicU64, Ordering},
@@ -20,6 +21,7 @@ use tokio::{runtime::Handle, sync::Notify};
 use self::{
     callback::Callback,
     channel::ChannelHandle,
+    servers::Found,
     sockets::{Datagram, Sockets},
 };
 use crate::{
@@ -32,11 +34,17 @@ use crate::{
         OnConnectionChange, OnDataChannel, OnIceCandidate, OnIceCandidateError, OnIceConnectionChange,
         OnIceGatheringChange, OnNegotiationNeeded, OnSignalingChange, OnTrack, TrackEvent,
     },
+    peer_connection_factory::{IceServer, IceTransportsType, RtcConfiguration},
     rtp_transceiver::RtpTransceiver,
 };
 
 mod callback;
 pub(crate) mod channel;
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) mod fuzzing {
+    pub use super::servers::fuzzing::{stun_answer, turn_client, turn_stream};
+}
+mod servers;
 mod sockets;
 mod tcp;
 
@@ -82,26 +90,48 @@ pub(crate) struct Connection {
     channels: Mutex<HashMap<usize, Arc<ChannelHandle>>>,
     pub(crate) callbacks: Callbacks,
     negotiation_events: AtomicU64,
+    /// Servers that the task has not asked yet.
+    servers: Mutex<Option<(Vec<IceServer>, IceTransportsType)>>,
 }
 
 impl Connection {
     /// Opens the sockets and starts the task. Must be called within a tokio runtime.
-    pub(crate) fn start() -> Result<Arc<Self>, RtcError> {
+    pub(crate) fn start(config: RtcConfiguration) -> Result<Arc<Self>, RtcError> {
         let runtime = Handle::try_current()
             .map_err(|_| RtcError::invalid_state("a peer connection needs a tokio runtime"))?;
-        let sockets = Sockets::open()?;
+        let usable = config.ice_transport_type;
+        let sockets = Sockets::open(usable)?;
         let outbox = Arc::new(Outbox::default());
-        let mut engine = Engine::new(Instant::now(), outbox.clone())?;
-        engine.add_local_candidates(sockets.candidates());
+        let relay_only = usable == IceTransportsType::Relay;
+        let mut engine = Engine::new(Instant::now(), outbox.clone(), relay_only)?;
+        if usable == IceTransportsType::All {
+            engine.add_local_candidates(sockets.candidates());
+        }
         let connection = Arc::new(Self {
             engine: Mutex::new(engine),
             outbox,
             channels: Mutex::default(),
             callbacks: Callbacks::default(),
             negotiation_events: AtomicU64::new(0),
+            servers: Mutex::new(None),
         });
+        connection.ask(config);
         runtime.spawn(run(connection.clone(), sockets));
         Ok(connection)
+    }
+
+    /// Has the task ask servers for further addresses, as far as it has not.
+    pub(crate) fn ask(&self, config: RtcConfiguration) {
+        let mut engine = self.engine();
+        if config.ice_transport_type == IceTransportsType::Relay {
+            engine.forget_direct_candidates();
+        }
+        if !config.ice_servers.is_empty() {
+            engine.begin_gathering();
+            *self.servers.lock() = Some((config.ice_servers, config.ice_transport_type));
+        }
+        drop(engine);
+        self.wake();
     }
 
     /// The state machine. Hold it for moments only: the task waits for it.
@@ -187,6 +217,15 @@ impl Connection {
         }
     }
 
+    fn found(&self, found: Found) {
+        match found {
+            Found::Candidate(candidate) => self.engine().add_found_candidate(candidate),
+            Found::Lost(candidate) => self.engine().lose_candidate(&candidate),
+            Found::Done => self.engine().end_gathering(),
+            Found::Failed(error) => self.callbacks.ice_candidate_error.call(|f| f(error)),
+        }
+    }
+
     /// Callbacks hold whatever the program put into them; after the end they are let go.
     fn forget(&self) {
         self.callbacks.forget();
@@ -233,7 +272,26 @@ async fn run(connection: Arc<Connection>, mut sockets: Sockets) {
     let mut batch: Vec<Datagram> = Vec::new();
     let mut transmits: Vec<Transmit> = Vec::new();
     loop {
-        let (events, deadline, closed) = turn(&connection, &mut batch, &mut transmits);
+        let servers = connection.servers.lock().take();
+        let mut found = Vec::new();
+        if let Some((servers, usable)) = servers
+            && !sockets.ask(&servers, usable)
+        {
+            found.push(Found::Done);
+        }
+        sockets.handle_timeout(Instant::now());
+        found.extend(sockets.take_found());
+        let found_by = |found| connection.found(found);
+        found.into_iter().for_each(found_by);
+        let turned = catch_unwind(AssertUnwindSafe(|| turn(&connection, &mut batch, &mut transmits)));
+        // Datagrams come from strangers; a fault in what reads them ends this connection, as a broken
+        // network would, and nothing else.
+        let (events, deadline, closed) = turned.unwrap_or_else(|_| {
+            tracing::error!("a connection failed on what it received and is given up");
+            let mut engine = connection.engine();
+            engine.abandon();
+            (engine.take_events(), None, true)
+        });
         for transmit in transmits.drain(..) {
             sockets.send(transmit);
         }
@@ -249,6 +307,7 @@ async fn run(connection: Arc<Connection>, mut sockets: Sockets) {
         for event in events {
             connection.dispatch(event);
         }
+        let deadline = deadline.into_iter().chain(sockets.poll_timeout()).min();
         let sleep = deadline
             .map_or(MAX_SLEEP, |at| at.saturating_duration_since(Instant::now()))
             .clamp(MIN_SLEEP, MAX_SLEEP);
@@ -287,3 +346,6 @@ fn turn(
     }
     (engine.take_events(), engine.poll_timeout(), engine.is_closed())
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,10 +1,11 @@
-//! The sockets of a connection: UDP on each address of this host, and TCP connections to peers
-//! that offer a TCP candidate (RFC 6544).
+//! The sockets of a connection: UDP on each address of this host, TCP connections to peers that offer
+//! a TCP candidate (RFC 6544), and what servers lend us.
 
 use std::{
     io,
     net::{IpAddr, SocketAddr},
     task::{Context, Poll},
+    time::Instant,
 };
 
 use bytes::BytesMut;
@@ -15,10 +16,14 @@ use rtc::{
 };
 use tokio::{io::ReadBuf, net::UdpSocket};
 
-use super::tcp::TcpLinks;
+use super::{
+    servers::{Found, Servers},
+    tcp::TcpLinks,
+};
 use crate::{
     RtcError,
     engine::{Path, Transmit},
+    peer_connection_factory::{IceServer, IceTransportsType},
 };
 
 /// How many addresses of this host are used.
@@ -38,25 +43,32 @@ pub(super) type Datagram = (Path, BytesMut);
 pub(super) struct Sockets {
     udp: Vec<(SocketAddr, UdpSocket)>,
     tcp: TcpLinks,
+    servers: Servers,
     buffer: Box<[u8; MAX_DATAGRAM_BYTES]>,
 }
 
 impl Sockets {
-    /// Opens a socket on each usable address. Must be called within a tokio runtime.
-    pub(super) fn open() -> Result<Self, RtcError> {
+    /// Opens a socket on each usable address, unless only relays are to be used. Must be called
+    /// within a tokio runtime.
+    pub(super) fn open(usable: IceTransportsType) -> Result<Self, RtcError> {
         let mut udp = Vec::new();
-        for address in local_addresses() {
+        let addresses = match usable {
+            IceTransportsType::Relay => Vec::new(),
+            IceTransportsType::NoHost | IceTransportsType::All => local_addresses(),
+        };
+        for address in addresses {
             match bind(address) {
                 Ok(socket) => udp.push(socket),
                 Err(error) => tracing::debug!(%address, %error, "address not usable"),
             }
         }
-        if udp.is_empty() {
+        if udp.is_empty() && usable != IceTransportsType::Relay {
             return Err(RtcError::internal("no address of this host can be used"));
         }
         Ok(Self {
             udp,
             tcp: TcpLinks::default(),
+            servers: Servers::new()?,
             buffer: Box::new([0; MAX_DATAGRAM_BYTES]),
         })
     }
@@ -74,21 +86,49 @@ impl Sockets {
         udp.chain(tcp).flatten().collect()
     }
 
+    /// Asks servers for further addresses; true when any is asked.
+    pub(super) fn ask(&mut self, servers: &[IceServer], usable: IceTransportsType) -> bool {
+        self.servers.ask(servers, usable != IceTransportsType::Relay)
+    }
+
+    /// What servers have given since the last call.
+    pub(super) fn take_found(&mut self) -> Vec<Found> {
+        self.servers.take_found()
+    }
+
+    /// When [`Self::handle_timeout`] is wanted.
+    pub(super) fn poll_timeout(&self) -> Option<Instant> {
+        self.servers.poll_timeout()
+    }
+
+    pub(super) fn handle_timeout(&mut self, now: Instant) {
+        let mut transmits = Vec::new();
+        self.servers.handle_timeout(now, &mut transmits);
+        for transmit in transmits {
+            self.send(transmit);
+        }
+    }
+
     /// Sends a datagram, or drops it: the protocols above repeat what matters.
     pub(super) fn send(&mut self, transmit: Transmit) {
         let Transmit { path, data } = transmit;
         if path.tcp {
             self.tcp.send(path, &data);
-        } else if let Some((_, socket)) = self.udp.iter().find(|(local, _)| *local == path.local)
-            && let Err(error) = socket.try_send_to(&data, path.peer)
-        {
-            // An address of ours that cannot reach one of theirs is how ICE finds the ones that can.
-            tracing::trace!(peer = %path.peer, %error, "datagram not sent");
+        } else if let Some((_, socket)) = self.udp.iter().find(|(local, _)| *local == path.local) {
+            if let Err(error) = socket.try_send_to(&data, path.peer) {
+                // An address of ours that cannot reach one of theirs is how ICE finds the ones that can.
+                tracing::trace!(peer = %path.peer, %error, "datagram not sent");
+            }
+        } else if !self.servers.send(path, data.freeze()) {
+            tracing::trace!(local = %path.local, "no such address of ours");
         }
     }
 
-    /// Waits until something has arrived and takes a batch of it.
+    /// Waits until something has arrived and takes a batch of it. Ready without anything in the batch
+    /// when [`Self::take_found`] may have something.
     pub(super) fn poll_receive(&mut self, cx: &mut Context<'_>, batch: &mut Vec<Datagram>) -> Poll<()> {
+        let bases = self.udp.iter().map(|(local, _)| *local);
+        let mut changed = self.servers.poll_reports(cx, bases).is_ready();
         for (local, socket) in &self.udp {
             let mut errors = 0;
             while batch.len() < MAX_DATAGRAMS_PER_BATCH && errors < MAX_ERRORS_PER_BATCH {
@@ -100,7 +140,11 @@ impl Sockets {
                             peer,
                             tcp: false,
                         };
-                        batch.push((path, BytesMut::from(buffer.filled())));
+                        if self.servers.handle_datagram(path, buffer.filled()) {
+                            changed = true;
+                        } else {
+                            batch.push((path, BytesMut::from(buffer.filled())));
+                        }
                     }
                     // Such as "connection refused" for something sent before: the next read works.
                     Poll::Ready(Err(error)) => {
@@ -117,7 +161,13 @@ impl Sockets {
                 Poll::Pending => break,
             }
         }
-        if batch.is_empty() {
+        while batch.len() < MAX_DATAGRAMS_PER_BATCH {
+            match self.servers.poll_receive(cx) {
+                Poll::Ready(datagram) => batch.push(datagram),
+                Poll::Pending => break,
+            }
+        }
+        if batch.is_empty() && !changed {
             Poll::Pending
         } else {
             Poll::Ready(())

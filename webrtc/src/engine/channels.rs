@@ -14,6 +14,9 @@ use crate::{
     data_channel::{DataChannelError, DataChannelInit, DataChannelState, MAX_BUFFERED_BYTES},
 };
 
+/// How many channels may be open; one more is closed again.
+const MAX_CHANNELS: usize = 1_024;
+
 /// What is known of each channel, by `rtc`'s number of it.
 pub(super) type Channels = HashMap<usize, Channel>;
 
@@ -151,9 +154,19 @@ impl Engine {
             self.set_channel_state(id, DataChannelState::Open);
             return;
         }
-        let Some(handle) = self.rtc.data_channel(id) else {
+        let open = |channel: &&Channel| channel.state != DataChannelState::Closed;
+        let full = self.channels.values().filter(open).count() >= MAX_CHANNELS;
+        let Some(mut handle) = self.rtc.data_channel(id) else {
             return;
         };
+        if full {
+            tracing::warn!(
+                MAX_CHANNELS,
+                "the other side opens too many channels: closed again"
+            );
+            let _ = handle.close();
+            return;
+        }
         let label = handle.label().to_owned();
         let state = match handle.ready_state() {
             RTCDataChannelState::Closing => DataChannelState::Closing,

@@ -12,6 +12,7 @@ use std::{
 };
 
 use bytes::BytesMut;
+use parking_lot::Mutex;
 use rtc::{
     peer_connection::{
         RTCPeerConnection,
@@ -27,6 +28,7 @@ use self::{
     channels::Channels,
     media::{Routes, Transceiver},
     negotiation::Negotiation,
+    rtcp::reports::Reports,
 };
 use crate::{
     RtcError,
@@ -35,8 +37,15 @@ use crate::{
 };
 
 pub(crate) mod channels;
+#[cfg(test)]
+mod emulated;
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) mod fuzzing {
+    pub(crate) use super::rtcp::rename_unknown_items as readable_report;
+}
 mod media;
 mod negotiation;
+mod rtcp;
 pub(crate) mod sdp;
 mod settings;
 mod stats;
@@ -94,9 +103,15 @@ pub(crate) enum EngineEvent {
 /// after every pump, so this is reached only if it has died.
 const MAX_WAITING_EVENTS: usize = 65_536;
 
+/// A datagram on which the engine panics, to see what comes of it.
+#[cfg(test)]
+pub(crate) const BREAKS: &[u8] = b"a fault";
+
 /// One peer connection.
 pub(crate) struct Engine {
     rtc: RTCPeerConnection,
+    /// What RTCP tells about our streams.
+    reports: Arc<Mutex<Reports>>,
     negotiation: Negotiation,
     transceivers: Vec<Transceiver>,
     routes: Routes,
@@ -112,9 +127,15 @@ pub(crate) struct Engine {
 }
 
 impl Engine {
-    pub(crate) fn new(now: Instant, audio_sink: Arc<dyn AudioSink>) -> Result<Self, RtcError> {
+    pub(crate) fn new(
+        now: Instant,
+        audio_sink: Arc<dyn AudioSink>,
+        relay_only: bool,
+    ) -> Result<Self, RtcError> {
+        let reports = Arc::<Mutex<Reports>>::default();
         Ok(Self {
-            rtc: settings::build(now)?,
+            rtc: settings::build(now, reports.clone(), relay_only)?,
+            reports,
             negotiation: Negotiation::default(),
             transceivers: Vec::new(),
             routes: HashMap::new(),
@@ -153,6 +174,8 @@ impl Engine {
         if self.closed {
             return;
         }
+        #[cfg(test)]
+        assert!(data.as_ref() != BREAKS, "a fault in what reads datagrams");
         let transport = TransportContext {
             local_addr: path.local,
             peer_addr: path.peer,
@@ -261,6 +284,19 @@ impl Engine {
         self.set_ice_state(IceConnectionState::Closed);
         self.push(EngineEvent::SignalingState(SignalingState::Closed));
         self.set_connection_state(PeerConnectionState::Closed);
+    }
+
+    /// Ends the connection without a word to `rtc`, which has failed: its state may be anything.
+    pub(crate) fn abandon(&mut self) {
+        if self.closed {
+            return;
+        }
+        self.closed = true;
+        self.stop_media();
+        self.close_channels();
+        self.set_ice_state(IceConnectionState::Failed);
+        self.set_connection_state(PeerConnectionState::Failed);
+        self.push(EngineEvent::SignalingState(SignalingState::Closed));
     }
 
     fn push(&mut self, event: EngineEvent) {

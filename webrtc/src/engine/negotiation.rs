@@ -31,12 +31,15 @@ pub(super) struct Negotiation {
     announced_ufrag: Option<String>,
     restart_requested: bool,
     gathering: GatheringState,
+    /// Servers are being asked for further addresses.
+    asking: bool,
 }
 
 #[derive(Default, Clone, Copy, PartialEq)]
 enum GatheringState {
     #[default]
     New,
+    Gathering,
     Complete,
 }
 
@@ -69,8 +72,50 @@ impl Engine {
     pub(crate) fn gathering_state(&self) -> IceGatheringState {
         match self.negotiation.gathering {
             GatheringState::New => IceGatheringState::New,
+            GatheringState::Gathering => IceGatheringState::Gathering,
             GatheringState::Complete => IceGatheringState::Complete,
         }
+    }
+
+    /// Servers are asked for further addresses.
+    pub(crate) fn begin_gathering(&mut self) {
+        self.negotiation.asking = true;
+        if self.negotiation.gathering == GatheringState::Complete {
+            self.negotiation.gathering = GatheringState::Gathering;
+            self.push(EngineEvent::GatheringState(IceGatheringState::Gathering));
+        }
+    }
+
+    /// All servers have answered or been given up.
+    pub(crate) fn end_gathering(&mut self) {
+        self.negotiation.asking = false;
+        if self.negotiation.gathering == GatheringState::Gathering {
+            self.negotiation.gathering = GatheringState::Complete;
+            self.push(EngineEvent::GatheringState(IceGatheringState::Complete));
+        }
+    }
+
+    /// A server has given us a further address.
+    pub(crate) fn add_found_candidate(&mut self, candidate: String) {
+        if self.closed || self.local_candidates.contains(&candidate) {
+            return;
+        }
+        self.local_candidates.push(candidate.clone());
+        self.register_local_candidates();
+        if self.negotiation.announced_ufrag.is_some() {
+            self.push(EngineEvent::LocalCandidate(candidate));
+        }
+    }
+
+    /// An address is ours no more: further offers do not name it.
+    pub(crate) fn lose_candidate(&mut self, candidate: &str) {
+        self.local_candidates.retain(|known| known != candidate);
+    }
+
+    /// Further offers name relays only.
+    pub(crate) fn forget_direct_candidates(&mut self) {
+        self.local_candidates
+            .retain(|candidate| candidate.contains(" typ relay"));
     }
 
     pub(crate) fn current_local_description(&self) -> Option<SessionDescription> {
@@ -222,14 +267,15 @@ impl Engine {
         }
     }
 
-    /// `rtc` does not gather. All our addresses are known from the start: they are announced once
-    /// for each user fragment, with the first local description that carries it.
+    /// `rtc` does not gather. The addresses that are known are announced once for each user fragment,
+    /// with the first local description that carries it; what servers give later follows.
     fn announce_candidates(&mut self, local: &str) -> Result<(), RtcError> {
         let ufrag = sdp::ice_ufrag(local).map(str::to_owned);
         if ufrag == self.negotiation.announced_ufrag {
             return Ok(());
         }
         self.negotiation.announced_ufrag = ufrag;
+        self.negotiation.gathering = GatheringState::Gathering;
         self.push(EngineEvent::GatheringState(IceGatheringState::Gathering));
         for candidate in self.local_candidates.clone() {
             self.push(EngineEvent::LocalCandidate(candidate));
@@ -237,8 +283,9 @@ impl Engine {
         self.rtc
             .add_local_candidate(RTCIceCandidateInit::default())
             .map_err(RtcError::internal)?;
-        self.negotiation.gathering = GatheringState::Complete;
-        self.push(EngineEvent::GatheringState(IceGatheringState::Complete));
+        if !self.negotiation.asking {
+            self.end_gathering();
+        }
         Ok(())
     }
 }

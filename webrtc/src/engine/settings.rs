@@ -1,9 +1,14 @@
 //! How the `rtc` connection is set up: codecs, header extensions, timing, reports.
 
-use std::time::{Duration, Instant};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
+use parking_lot::Mutex;
 use rtc::{
     ice::network_type::NetworkType,
+    interceptor::Slot,
     peer_connection::{
         RTCPeerConnection, RTCPeerConnectionBuilder,
         configuration::{
@@ -17,7 +22,14 @@ use rtc::{
     },
 };
 
-use super::{media::MediaKind, sdp};
+use super::{
+    media::MediaKind,
+    rtcp::{
+        crypto,
+        reports::{ReportWatcher, Reports},
+    },
+    sdp,
+};
 use crate::RtcError;
 
 /// The number under which Opus is offered; answers keep it (RFC 8829 section 5.3.1).
@@ -32,10 +44,25 @@ const FAILED_AFTER: Duration = Duration::from_secs(20);
 /// Between two keep-alives.
 const KEEP_ALIVE_EVERY: Duration = Duration::from_secs(2);
 
+/// How long a relay stands back for a direct way that may still be found.
+const RELAY_WAIT: Duration = Duration::from_millis(500);
+
+/// SCTP packets are no longer than this. Nothing finds out what the path carries, and what is too long
+/// is lost without a word, each time anew: 1,200 bytes are safe (RFC 8831, section 5), less 48 for
+/// IPv6 and UDP, 36 for a relay's Send indication, 37 for DTLS; a multiple of four.
+const SCTP_MTU_BYTES: u32 = 1_076;
+
+/// Nearer to the wire than those that write reports: it sees them pass.
+const REPORT_WATCHER_SLOT: usize = 9_500;
+
 /// The format parameters with which Opus is offered: loss-proof, frames down to 10 ms.
 pub(crate) const OPUS_FMTP: &str = "minptime=10;useinbandfec=1";
 
-pub(super) fn build(now: Instant) -> Result<RTCPeerConnection, RtcError> {
+pub(super) fn build(
+    now: Instant,
+    reports: Arc<Mutex<Reports>>,
+    relay_only: bool,
+) -> Result<RTCPeerConnection, RtcError> {
     let mut media = MediaEngine::default();
     for kind in [MediaKind::Audio, MediaKind::Video] {
         let payload_type = match kind {
@@ -62,7 +89,10 @@ pub(super) fn build(now: Instant) -> Result<RTCPeerConnection, RtcError> {
         )
         .map_err(RtcError::internal)?;
 
+    let crypto = crypto::provider().map_err(RtcError::internal)?;
+    let relay_wait = if relay_only { Duration::ZERO } else { RELAY_WAIT };
     let settings = SettingEngineBuilder::new()
+        .with_crypto_provider(crypto)
         .with_ice_timeouts(
             Some(DISCONNECTED_AFTER),
             Some(FAILED_AFTER),
@@ -72,6 +102,7 @@ pub(super) fn build(now: Instant) -> Result<RTCPeerConnection, RtcError> {
         // a peer-reflexive one; waiting for a better candidate would cost a second of join time.
         .with_prflx_acceptance_min_wait(Some(Duration::ZERO))
         .with_srflx_acceptance_min_wait(Some(Duration::ZERO))
+        .with_relay_acceptance_min_wait(Some(relay_wait))
         .with_network_types(vec![
             NetworkType::Udp4,
             NetworkType::Udp6,
@@ -79,12 +110,15 @@ pub(super) fn build(now: Instant) -> Result<RTCPeerConnection, RtcError> {
             NetworkType::Tcp6,
         ])
         .with_include_loopback_candidate(true)
+        .with_sctp_mtu(SCTP_MTU_BYTES)
         .build();
 
+    let interceptors = configure_rtcp_reports(Registry::new())
+        .with(Slot::from(REPORT_WATCHER_SLOT), ReportWatcher::new(reports));
     RTCPeerConnectionBuilder::new()
         .with_media_engine(media)
         .with_setting_engine(settings)
-        .with_interceptor_registry(configure_rtcp_reports(Registry::new()))
+        .with_interceptor_registry(interceptors)
         .build(now)
         .map_err(RtcError::internal)
 }

@@ -5,10 +5,10 @@ use std::time::Instant;
 use rtc::statistics::{StatsSelector, report::RTCStatsReportEntry};
 use serde_json::Value;
 
-use super::Engine;
+use super::{Engine, rtcp::reports::SentReport};
 use crate::{
     audio::{InboundAudioStats, OutboundAudioStats},
-    stats::{InboundRtpStats, MediaSourceStats, RtcStats},
+    stats::{InboundRtpStats, MediaSourceStats, RemoteInboundRtpStats, RtcStats},
 };
 
 impl Engine {
@@ -16,13 +16,28 @@ impl Engine {
     pub(crate) fn stats(&mut self, now: Instant) -> Vec<RtcStats> {
         let report = self.rtc.get_stats(now, StatsSelector::None);
         let mut stats: Vec<RtcStats> = report.iter().filter_map(read_entry).collect();
+        let reports = self.reports.lock();
         for entry in &mut stats {
-            if let RtcStats::InboundRtp(inbound) = entry
-                && let Some(measured) = self.inbound_audio_stats(inbound.stream.ssrc)
-            {
-                complete_inbound(inbound, &measured);
+            match entry {
+                RtcStats::InboundRtp(inbound) => {
+                    if let Some(measured) = self.inbound_audio_stats(inbound.stream.ssrc) {
+                        complete_inbound(inbound, &measured);
+                    }
+                }
+                RtcStats::RemoteInboundRtp(remote) => {
+                    complete_remote_inbound(remote, &reports.on_sent(remote.stream.ssrc).unwrap_or_default());
+                }
+                RtcStats::RemoteOutboundRtp(remote) => {
+                    let report = reports.on_received(remote.stream.ssrc).unwrap_or_default();
+                    remote.sent.packets_sent = report.packets_sent;
+                    remote.sent.bytes_sent = report.bytes_sent;
+                    remote.remote_outbound.remote_timestamp = report.clock_s * 1_000.0;
+                    remote.remote_outbound.reports_sent = report.reports;
+                }
+                _ => {}
             }
         }
+        drop(reports);
         for (index, measured) in self.outbound_audio_stats() {
             stats.push(media_source(index, &measured));
         }
@@ -74,6 +89,18 @@ fn complete_inbound(stats: &mut InboundRtpStats, measured: &InboundAudioStats) {
     inbound.audio_level = playout.level;
     inbound.total_audio_energy = playout.total_energy;
     inbound.total_samples_duration = playout.total_samples as f64 / SAMPLES_PER_S;
+}
+
+/// What the other side reported about a stream of ours. All zero before its first report.
+fn complete_remote_inbound(stats: &mut RemoteInboundRtpStats, report: &SentReport) {
+    stats.received.packets_received = report.packets_received;
+    stats.received.packets_lost = report.packets_lost;
+    stats.received.jitter = report.jitter_s;
+    let remote = &mut stats.remote_inbound;
+    remote.round_trip_time = report.round_trip.unwrap_or_default().as_secs_f64();
+    remote.total_round_trip_time = report.total_round_trip.as_secs_f64();
+    remote.round_trip_time_measurements = report.measurements;
+    remote.fraction_lost = report.fraction_lost;
 }
 
 /// Samples are counted at the clock rate of Opus, whatever the source or stream runs at.

@@ -21,8 +21,12 @@ pub(crate) struct Side {
 
 impl Side {
     pub(crate) fn new() -> Self {
+        Self::with(RtcConfiguration::default())
+    }
+
+    pub(crate) fn with(config: RtcConfiguration) -> Self {
         let connection = PeerConnectionFactory::default()
-            .create_peer_connection(RtcConfiguration::default())
+            .create_peer_connection(config)
             .expect("a connection");
         let (state_tx, states) = mpsc::unbounded_channel();
         let (candidate_tx, candidates) = mpsc::unbounded_channel();

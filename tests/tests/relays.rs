@@ -1,0 +1,175 @@
+//! Participants who may use nothing but the media server's relay hear one another.
+
+use std::time::Duration;
+
+use anyhow::{Context as _, Result, bail, ensure};
+use futures_util::StreamExt as _;
+use livekit::options::TrackPublishOptions;
+use livekit::prelude::*;
+use livekit::webrtc::audio_frame::AudioFrame;
+use livekit::webrtc::audio_source::native::NativeAudioSource;
+use livekit::webrtc::audio_source::{AudioSourceOptions, RtcAudioSource};
+use livekit::webrtc::audio_stream::native::NativeAudioStream;
+use livekit::webrtc::peer_connection_factory::IceTransportsType;
+use livekit::webrtc::stats::RtcStats;
+use livekit_api::access_token::{AccessToken, VideoGrants};
+use runner::cache::Cache;
+use runner::parts;
+use runner::servers::Livekit;
+use tokio::sync::mpsc::UnboundedReceiver;
+
+const RATE_HZ: u32 = 48_000;
+const FRAME_SAMPLES: u32 = RATE_HZ / 100;
+const LIMIT: Duration = Duration::from_secs(30);
+
+async fn join(server: &Livekit, identity: &str) -> Result<(Room, UnboundedReceiver<RoomEvent>)> {
+    let token = AccessToken::with_api_key(&server.api_key, &server.api_secret)
+        .with_identity(identity)
+        .with_grants(VideoGrants {
+            room_join: true,
+            room: "relays".into(),
+            ..Default::default()
+        })
+        .to_jwt()?;
+    let mut options = RoomOptions::default();
+    options.rtc_config.ice_transport_type = IceTransportsType::Relay;
+    Room::connect(&server.url, &token, options)
+        .await
+        .context("joining through the relay")
+}
+
+async fn publish_tone(room: &Room, hz: f64) -> Result<tokio::task::JoinHandle<()>> {
+    let source = NativeAudioSource::new(AudioSourceOptions::default(), RATE_HZ, 1, 100);
+    let track = LocalAudioTrack::create_audio_track("tone", RtcAudioSource::Native(source.clone()));
+    // With pauses left out, the encoder soon takes a steady tone for background noise.
+    let options = TrackPublishOptions {
+        dtx: false,
+        ..Default::default()
+    };
+    room.local_participant()
+        .publish_track(LocalTrack::Audio(track), options)
+        .await?;
+    Ok(tokio::spawn(async move {
+        let mut sample = 0_u64;
+        loop {
+            let wave = |n: u64| (std::f64::consts::TAU * hz * n as f64 / f64::from(RATE_HZ)).sin();
+            let data: Vec<i16> = (sample..sample + u64::from(FRAME_SAMPLES))
+                .map(|n| (8_000.0 * wave(n)) as i16)
+                .collect();
+            sample += u64::from(FRAME_SAMPLES);
+            let frame = AudioFrame {
+                data: data.into(),
+                sample_rate: RATE_HZ,
+                num_channels: 1,
+                samples_per_channel: FRAME_SAMPLES,
+            };
+            if source.capture_frame(&frame).await.is_err() {
+                return;
+            }
+        }
+    }))
+}
+
+/// The pitch of the first track's second second of sound, by the median of its periods.
+async fn pitch_hz(events: &mut UnboundedReceiver<RoomEvent>) -> Result<f64> {
+    let track = loop {
+        if let RoomEvent::TrackSubscribed {
+            track: RemoteTrack::Audio(track),
+            ..
+        } = events.recv().await.context("the room is gone")?
+        {
+            break track;
+        }
+    };
+    let mut stream = NativeAudioStream::new(track.rtc_track(), RATE_HZ as i32, 1);
+    let mut pcm: Vec<i16> = Vec::new();
+    while pcm.len() < 2 * RATE_HZ as usize {
+        let frame = stream.next().await.context("the track has ended")?;
+        if !pcm.is_empty() || frame.data.iter().any(|sample| sample.unsigned_abs() > 2_000) {
+            pcm.extend_from_slice(&frame.data);
+        }
+    }
+    let rising: Vec<usize> = (RATE_HZ as usize..pcm.len())
+        .filter(|n| pcm[n - 1] < 0 && pcm[*n] >= 0)
+        .collect();
+    let mut periods: Vec<usize> = rising.windows(2).map(|pair| pair[1] - pair[0]).collect();
+    periods.sort_unstable();
+    let median = periods.get(periods.len() / 2).context("silence")?;
+    Ok(f64::from(RATE_HZ) / *median as f64)
+}
+
+async fn ensure_relayed(room: &Room) -> Result<()> {
+    let stats = room.get_stats().await?;
+    let mut pairs = 0;
+    for stats in stats.publisher_stats.iter().chain(&stats.subscriber_stats) {
+        match stats {
+            RtcStats::LocalCandidate(candidate) => {
+                let kind = format!("{:?}", candidate.local_candidate.candidate_type);
+                ensure!(kind == "Some(Relay)", "an address of our own is used: {kind}");
+            }
+            RtcStats::CandidatePair(_) => pairs += 1,
+            _ => {}
+        }
+    }
+    if pairs == 0 {
+        bail!("no way is known");
+    }
+    Ok(())
+}
+
+/// Waits until the server has reported about what we send and about what it sends, every few seconds.
+async fn reported(room: &Room) -> Result<()> {
+    loop {
+        let stats = room.get_stats().await?;
+        let all = || stats.publisher_stats.iter().chain(&stats.subscriber_stats);
+        let ours = all().any(|stats| {
+            matches!(stats, RtcStats::RemoteInboundRtp(remote)
+                if remote.remote_inbound.round_trip_time_measurements > 0
+                    && (0.0..5.0).contains(&remote.remote_inbound.round_trip_time))
+        });
+        let theirs = all().any(|stats| {
+            matches!(stats, RtcStats::RemoteOutboundRtp(remote)
+                if remote.remote_outbound.reports_sent > 0 && remote.sent.packets_sent > 0)
+        });
+        if ours && theirs {
+            return Ok(());
+        }
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn tones_go_both_ways_through_the_relay_alone() -> Result<()> {
+    runner::servers::choose_tls();
+    let cache = Cache::open()?;
+    let run = cache.run_folder("tests-relays")?;
+    let parts = parts::ensure(
+        &cache,
+        std::path::Path::new(env!("CARGO_MANIFEST_DIR"))
+            .parent()
+            .context("a workspace")?,
+    )?;
+    let mut server = Livekit::start_with_relay(&parts, &run.path).await?;
+    let (alice, mut alice_hears) = join(&server, "alice").await?;
+    let (ben, mut ben_hears) = join(&server, "ben").await?;
+    let low = publish_tone(&alice, 330.0).await?;
+    let high = publish_tone(&ben, 880.0).await?;
+    let heard = tokio::time::timeout(LIMIT, async {
+        tokio::try_join!(pitch_hz(&mut ben_hears), pitch_hz(&mut alice_hears))
+    });
+    let (by_ben, by_alice) = heard.await.context("waiting for the tones")??;
+    // A period is a whole number of samples: at 880 Hz that is 54 or 55.
+    assert!((by_ben / 330.0 - 1.0).abs() <= 0.02, "{by_ben} Hz");
+    assert!((by_alice / 880.0 - 1.0).abs() <= 0.02, "{by_alice} Hz");
+    ensure_relayed(&alice).await?;
+    ensure_relayed(&ben).await?;
+    let both = async { tokio::try_join!(reported(&alice), reported(&ben)) };
+    let reports = tokio::time::timeout(LIMIT, both).await;
+    reports.context("waiting for the server's reports")??;
+    low.abort();
+    high.abort();
+    alice.close().await?;
+    ben.close().await?;
+    server.stop().await;
+    Ok(())
+}

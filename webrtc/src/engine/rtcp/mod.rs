@@ -1,0 +1,11 @@
+//! RTCP: what `rtc` does not read, or not truly.
+//!
+//! [`sdes`] makes LiveKit's reports readable for it, [`crypto`] is where that can be done, and
+//! [`reports`] measures what the reports tell about our streams.
+
+pub(super) mod crypto;
+pub(super) mod reports;
+mod sdes;
+
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) use sdes::rename_unknown_items;
