@@ -35,7 +35,7 @@ use crate::{
     rtp_transceiver::RtpTransceiver,
 };
 
-mod callback;
+pub(crate) mod callback;
 pub(crate) mod channel;
 mod sockets;
 mod tcp;
@@ -184,6 +184,7 @@ impl Connection {
                     channel.drained(bytes);
                 }
             }
+            EngineEvent::Encryption(cryptor, state) => cryptor.tell(state),
         }
     }
 

@@ -56,8 +56,13 @@ impl Outcome {
             .count()
     }
 
-    pub(super) fn names(&self) -> impl Iterator<Item = &str> {
-        self.tests.iter().map(|(name, _)| name.as_str())
+    /// The names of those that failed.
+    pub(super) fn failed(&self) -> impl Iterator<Item = &str> {
+        let failed = self
+            .tests
+            .iter()
+            .filter(|(_, verdict)| matches!(verdict, Verdict::Failed(_)));
+        failed.map(|(name, _)| name.as_str())
     }
 }
 
