@@ -14,7 +14,6 @@ mod observer;
 mod page;
 mod peer;
 mod programme;
-mod python;
 mod relay;
 mod speakers;
 mod streaming;
@@ -33,6 +32,7 @@ pub use figure::{Figure, Report};
 use machine::Machine;
 
 use crate::interrupt::Interrupt;
+use crate::parts::python;
 use crate::setup::{self, Profile};
 use crate::toolchain::Need;
 
