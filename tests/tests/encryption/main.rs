@@ -92,6 +92,8 @@ async fn the_right_key<P: Peer>(ground: &Ground) -> Result<()> {
     let (ours, mut theirs) = meet::<P>(ground, Some(SECRET), Some(SECRET), 0).await?;
     ours.wait_for_tone(THEIR_HZ, LIMIT).await?;
     ours.wait_for_state("theirs", EncryptionState::Ok, LIMIT).await?;
+    // Without it they might have heard us before they began to decrypt.
+    ours.wait_for_state("ours", EncryptionState::Ok, LIMIT).await?;
     wait_for_their_ears(&mut theirs, OUR_HZ).await?;
     theirs.say("from them").await?;
     ours.wait_for_text("from them", LIMIT).await?;
@@ -203,6 +205,7 @@ mod with_python {
             theirs.keep(of, secret).await?;
         }
         ours.wait_for_tone(THEIR_HZ, LIMIT).await?;
+        ours.wait_for_state("ours", EncryptionState::Ok, LIMIT).await?;
         wait_for_their_ears(&mut theirs, OUR_HZ).await?;
         ours.leave().await?;
         theirs.leave().await?;
