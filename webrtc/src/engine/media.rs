@@ -222,6 +222,7 @@ impl Engine {
         {
             return Err(RtcError::invalid_state("the track is of another kind"));
         }
+        refuse_pictures(track.as_ref());
         let ssrc = rand::random_range(1..=u32::MAX);
         let sends = matches!(
             init.direction,
@@ -290,6 +291,7 @@ impl Engine {
         {
             return Err(RtcError::invalid_state("the track is of another kind"));
         }
+        refuse_pictures(track.as_ref());
         transceiver.sender.detach();
         transceiver.sender.track = track;
         self.update_sender(index);
@@ -693,6 +695,16 @@ fn public_direction(direction: RTCRtpTransceiverDirection) -> Option<RtpTranscei
         RTCRtpTransceiverDirection::Recvonly => Some(RtpTransceiverDirection::RecvOnly),
         RTCRtpTransceiverDirection::Inactive => Some(RtpTransceiverDirection::Inactive),
         _ => None,
+    }
+}
+
+/// Not an error for the caller: a room whose camera is refused would lose its microphone with it.
+fn refuse_pictures(track: Option<&MediaStreamTrack>) {
+    if let Some(MediaStreamTrack::Video(track)) = track {
+        tracing::error!(
+            track = track.id(),
+            "video is not encoded by this WebRTC backend: nothing is sent"
+        );
     }
 }
 

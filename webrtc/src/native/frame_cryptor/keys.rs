@@ -217,9 +217,9 @@ impl KeyProvider {
         }
         let mut tried = 0;
         loop {
-            let (now_tried, opened) = key.open_ahead(tried, sealed);
-            tried = now_tried;
-            if let Some((next, plain)) = opened {
+            let ahead = key.open_ahead(tried, sealed);
+            tried = ahead.tried;
+            if let Some((next, plain)) = ahead.opened {
                 inner.opened(participant_id, index, &key, Some(next));
                 return Opening::Opened {
                     plain,

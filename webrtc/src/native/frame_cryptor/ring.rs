@@ -78,18 +78,25 @@ impl Key {
         !std::mem::replace(&mut self.steps.lock().deriving, true)
     }
 
-    /// Opens with one of the keys after this one, from the step `from` on. Also how many have been tried.
-    pub(super) fn open_ahead(
-        &self,
-        from: usize,
-        sealed: &Sealed<'_>,
-    ) -> (usize, Option<(Arc<Self>, Vec<u8>)>) {
+    /// Opens with one of the keys after this one, from the step `from` on.
+    pub(super) fn open_ahead(&self, from: usize, sealed: &Sealed<'_>) -> Ahead {
         let steps = self.steps(from);
         let opened = steps
             .iter()
             .find_map(|step| Some((step.clone(), step.cipher.open(sealed)?)));
-        (from + steps.len(), opened)
+        Ahead {
+            tried: from + steps.len(),
+            opened,
+        }
     }
+}
+
+/// What the keys after one came to.
+pub(super) struct Ahead {
+    /// How many have been tried by now.
+    pub(super) tried: usize,
+    /// The one that fits, and what it opened.
+    pub(super) opened: Option<(Arc<Key>, Vec<u8>)>,
 }
 
 /// A participant's keys by index.
