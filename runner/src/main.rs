@@ -38,6 +38,8 @@ enum Action {
     Figures {
         /// What to measure.
         name: figures::Name,
+        /// For `conformance`: a checkout of LiveKit's rust-sdks, or the unpacked `livekit` package.
+        path: Option<PathBuf>,
         /// How long the meeting is, where that can be chosen.
         #[arg(long)]
         minutes: Option<u64>,
@@ -73,8 +75,18 @@ async fn run(action: Action) -> Result<()> {
     match action {
         Action::Setup { models } => setup(&workspace, models),
         Action::Demo { once, json } => demo::run(&workspace, &demo::Options { once, json }).await,
-        Action::Figures { name, minutes, json } => {
-            let options = figures::Options { name, minutes, json };
+        Action::Figures {
+            name,
+            path,
+            minutes,
+            json,
+        } => {
+            let options = figures::Options {
+                name,
+                path,
+                minutes,
+                json,
+            };
             figures::run(&workspace, &options).await
         }
         Action::Verify { only } => verify::run(&workspace, &only).await,

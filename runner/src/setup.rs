@@ -35,6 +35,20 @@ pub struct Ready {
 /// # Errors
 /// A program is missing, a part cannot be fetched, or something does not compile.
 pub fn prepare(workspace: &Path, need: Need, profile: Profile) -> Result<Ready> {
+    let (cache, parts) = equip(workspace, need)?;
+    let binaries = compile(workspace, profile)?;
+    Ok(Ready {
+        cache,
+        parts,
+        binaries,
+    })
+}
+
+/// As [`prepare`], without compiling our programs.
+///
+/// # Errors
+/// A program is missing, or a part cannot be fetched.
+pub fn equip(workspace: &Path, need: Need) -> Result<(Cache, Parts)> {
     eprintln!("programs");
     toolchain::ensure(need)?;
     let left = process::end_leftovers()?;
@@ -44,12 +58,7 @@ pub fn prepare(workspace: &Path, need: Need, profile: Profile) -> Result<Ready> 
     eprintln!("parts");
     let cache = Cache::open()?;
     let parts = parts::ensure(&cache, workspace)?;
-    let binaries = compile(workspace, profile)?;
-    Ok(Ready {
-        cache,
-        parts,
-        binaries,
-    })
+    Ok((cache, parts))
 }
 
 /// Compiles dispatcher, agent and the simulated participant; returns the folder they are in.

@@ -27,8 +27,12 @@ pub mod native {
     }
 
     impl NativeVideoStream {
-        /// A stream of the track's frames.
+        /// A stream of the track's frames. It ends at once, which is logged as an error.
         pub fn new(video_track: RtcVideoTrack) -> Self {
+            tracing::error!(
+                track = video_track.id(),
+                "video is not decoded by this WebRTC backend: the stream ends at once"
+            );
             Self { track: video_track }
         }
 

@@ -5,10 +5,14 @@ use serde::Serialize;
 /// Ourselves, as a system beside others.
 pub(super) const OURS: &str = "rapporteur";
 
-/// How many speakers a system holds: the one figure of which more is better.
+/// How many speakers a system holds.
 pub(super) const SPEAKERS_HELD: &str = "simultaneous_speakers_held";
+/// How many tests of a suite pass.
+pub(super) const TESTS_PASSED: &str = "tests_passed";
+/// The figures of which more is better.
+pub(super) const MORE_IS_BETTER: [&str; 2] = [SPEAKERS_HELD, TESTS_PASSED];
 
-/// A measured value. Less is better, of all of them but `simultaneous_speakers_held`.
+/// A measured value. Less is better, of all of them but those in `MORE_IS_BETTER`.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Figure {
     /// What, in snake_case, with the unit in it.

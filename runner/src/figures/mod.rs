@@ -3,6 +3,7 @@
 
 mod accuracy;
 mod captions;
+mod conformance;
 mod figure;
 mod join;
 mod ledger;
@@ -13,7 +14,6 @@ mod observer;
 mod page;
 mod peer;
 mod programme;
-mod python;
 mod relay;
 mod speakers;
 mod streaming;
@@ -32,6 +32,7 @@ pub use figure::{Figure, Report};
 use machine::Machine;
 
 use crate::interrupt::Interrupt;
+use crate::parts::python;
 use crate::setup::{self, Profile};
 use crate::toolchain::Need;
 
@@ -53,6 +54,8 @@ pub enum Name {
     Ledger,
     /// Who speaks, where several voices share one track.
     Speakers,
+    /// LiveKit's own end-to-end tests on our WebRTC.
+    Conformance,
 }
 
 /// The command's options.
@@ -60,6 +63,8 @@ pub enum Name {
 pub struct Options {
     /// What to measure.
     pub name: Name,
+    /// Where others' tests are, for those that need them.
+    pub path: Option<PathBuf>,
     /// How long the meeting is, where that can be chosen.
     pub minutes: Option<u64>,
     /// Where to write the figures as JSON.
@@ -82,14 +87,7 @@ async fn unless_interrupted<T>(measurement: impl Future<Output = Result<T>>) -> 
 /// The machine cannot be made ready, a part does not start, or a measurement cannot be taken.
 pub async fn run(workspace: &Path, options: &Options) -> Result<()> {
     let begun = Instant::now();
-    let profile = match options.name {
-        // Nothing in it is a speed.
-        Name::Ledger => Profile::Debug,
-        // Errors are the same in both, and the networks are optimised in both.
-        Name::Speakers => Profile::Debug,
-        _ => Profile::Release,
-    };
-    let ready = setup::prepare(workspace, Need::Demo, profile)?;
+    let ready = |profile| setup::prepare(workspace, Need::Demo, profile);
     let name = options
         .name
         .to_possible_value()
@@ -97,15 +95,21 @@ pub async fn run(workspace: &Path, options: &Options) -> Result<()> {
         .unwrap_or_default();
     let machine = Machine::read()?;
     let report = match options.name {
-        Name::Captions => captions::measure(&ready, begun).await?,
-        Name::Speakers => Some(speakers::measure(&ready, workspace)?),
+        Name::Captions => captions::measure(&ready(Profile::Release)?, begun).await?,
+        // Errors are the same in both profiles, and the networks are optimised in both.
+        Name::Speakers => Some(speakers::measure(&ready(Profile::Debug)?, workspace)?),
         Name::Ledger => {
             let minutes = options.minutes.unwrap_or(ledger::MINUTES);
-            unless_interrupted(ledger::measure(&ready, minutes)).await?
+            // Nothing in it is a speed.
+            unless_interrupted(ledger::measure(&ready(Profile::Debug)?, minutes)).await?
         }
-        Name::Voice => Some(voice::measure(&ready, workspace)?),
-        Name::CaptionsLoad => unless_interrupted(load::measure(&ready, workspace)).await?,
-        Name::Join => unless_interrupted(join::measure(&ready, workspace)).await?,
+        Name::Voice => Some(voice::measure(&ready(Profile::Release)?, workspace)?),
+        Name::CaptionsLoad => unless_interrupted(load::measure(&ready(Profile::Release)?, workspace)).await?,
+        Name::Join => unless_interrupted(join::measure(&ready(Profile::Release)?, workspace)).await?,
+        Name::Conformance => {
+            let path = options.path.as_deref();
+            unless_interrupted(conformance::measure(workspace, path)).await?
+        }
     };
     let Some(report) = report else {
         eprintln!("interrupted: nothing was written");

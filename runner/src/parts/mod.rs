@@ -5,6 +5,7 @@ pub mod debs;
 pub mod ggml;
 mod mel;
 mod onnx;
+pub mod python;
 mod safetensors;
 mod torch;
 mod wheels;

@@ -24,7 +24,8 @@ const COMPLEXITY: u8 = 5;
 const EXPECTED_LOSS_PERCENT: u8 = 5;
 /// RFC 6716, section 3.4: no packet is longer for one frame.
 const MAX_PACKET_BYTES: usize = 1_275;
-/// Opus marks a frame that need not be sent by a packet of at most this length.
+/// Opus marks a frame that need not be sent by a packet of at most this length. It may do so in quiet
+/// passages only: its detector knows speech, and takes music and steady tones for noise, however loud.
 const DTX_PACKET_BYTES: usize = 2;
 /// Steps may come this much off their time before timestamps jump after them.
 const MAX_DRIFT: Duration = Duration::from_millis(60);
@@ -113,8 +114,7 @@ impl FrameEncoder {
         let channels = if stereo { Channels::Stereo } else { Channels::Mono };
         let mut builder = ropus::Encoder::builder(coded.rate_hz, channels, Application::Voip)
             .bitrate(Bitrate::Bits(bitrate_bps))
-            .complexity(COMPLEXITY)
-            .dtx(options.dtx);
+            .complexity(COMPLEXITY);
         if options.fec {
             builder = builder
                 .inband_fec(InbandFec::Enabled)
@@ -168,7 +168,7 @@ impl FrameEncoder {
         let payload = if settled {
             Bytes::from_static(SILENT_PACKET)
         } else {
-            self.encode_anew(frame_samples)?
+            self.encode_anew(frame_samples, level_dbov)?
         };
         let after_gap = self.after_gap && !settled;
         let marker =
@@ -202,7 +202,12 @@ impl FrameEncoder {
         }))
     }
 
-    fn encode_anew(&mut self, frame_samples: usize) -> Option<Bytes> {
+    fn encode_anew(&mut self, frame_samples: usize, level_dbov: u8) -> Option<Bytes> {
+        let dtx = self.options.dtx && level_dbov > VOICE_DBOV;
+        if dtx != self.encoder.dtx() {
+            // Refused by no encoder that takes the option at all; then nothing is suppressed.
+            let _ = self.encoder.set_dtx(dtx);
+        }
         let length = self
             .encoder
             .encode(&self.pending[..frame_samples], &mut self.packet[..]);

@@ -97,10 +97,14 @@ impl InboundAudio {
         Self { inner }
     }
 
-    /// Takes a packet from the network; returns at once.
+    /// Counts a packet from the network, also one that cannot be played.
+    pub(crate) fn count(&self, packet: &RtpAudio, arrival: Instant) {
+        self.inner.inbox.lock().received.observe(packet, arrival);
+    }
+
+    /// Takes a packet that has been counted; returns at once.
     pub(crate) fn push(&self, packet: RtpAudio, arrival: Instant) {
         let mut inbox = self.inner.inbox.lock();
-        inbox.received.observe(&packet, arrival);
         if !inbox.paced || self.is_closed() {
             return;
         }

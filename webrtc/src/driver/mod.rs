@@ -38,7 +38,7 @@ use crate::{
     rtp_transceiver::RtpTransceiver,
 };
 
-mod callback;
+pub(crate) mod callback;
 pub(crate) mod channel;
 #[cfg(any(test, feature = "fuzzing"))]
 pub(crate) mod fuzzing {
@@ -214,6 +214,7 @@ impl Connection {
                     channel.drained(bytes);
                 }
             }
+            EngineEvent::Encryption(cryptor, state) => cryptor.tell(state),
         }
     }
 

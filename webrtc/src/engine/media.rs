@@ -17,7 +17,7 @@ use rtc::{
 };
 
 use super::{
-    Engine, EngineEvent,
+    Engine, EngineEvent, enqueue,
     sdp::{self, MediaSection, OpusFormat},
     settings,
 };
@@ -27,7 +27,7 @@ use crate::{
     audio_track::RtcAudioTrack,
     media_stream::MediaStream,
     media_stream_track::MediaStreamTrack,
-    native::create_random_uuid,
+    native::{create_random_uuid, frame_cryptor::MediaCryptor},
     rtp_parameters::{
         RtcpParameters, RtpCodecParameters, RtpEncodingParameters, RtpHeaderExtensionParameters,
         RtpParameters,
@@ -81,6 +81,7 @@ pub(super) type Routes = HashMap<u32, Route>;
 pub(super) struct Route {
     inbound: InboundAudio,
     audio_level_id: Option<u8>,
+    cryptor: Option<Arc<MediaCryptor>>,
 }
 
 pub(super) struct Transceiver {
@@ -99,6 +100,8 @@ struct Sender {
     /// With which options the track's encoder runs for us, if it does.
     attached: Option<EncoderOptions>,
     parameters: RtpParameters,
+    /// Of this track: another one comes with its own.
+    cryptor: Option<Arc<MediaCryptor>>,
 }
 
 struct Receiver {
@@ -108,6 +111,8 @@ struct Receiver {
     stream_id: Option<String>,
     remote_track_id: Option<String>,
     ssrc: Option<u32>,
+    /// Of this track: another one comes with its own.
+    cryptor: Option<Arc<MediaCryptor>>,
 }
 
 impl Transceiver {
@@ -123,6 +128,7 @@ impl Transceiver {
                 audio_level_id: None,
                 attached: None,
                 parameters: RtpParameters::default(),
+                cryptor: None,
             },
             receiver: Receiver {
                 track: new_remote_track(kind, create_random_uuid()),
@@ -130,6 +136,7 @@ impl Transceiver {
                 stream_id: None,
                 remote_track_id: None,
                 ssrc: None,
+                cryptor: None,
             },
         }
     }
@@ -178,6 +185,7 @@ impl Receiver {
         self.stream_id = None;
         self.remote_track_id = None;
         self.ssrc = None;
+        self.cryptor = None;
         match &self.track {
             MediaStreamTrack::Audio(track) => {
                 if let Some(inbound) = track.inbound() {
@@ -214,6 +222,7 @@ impl Engine {
         {
             return Err(RtcError::invalid_state("the track is of another kind"));
         }
+        refuse_pictures(track.as_ref());
         let ssrc = rand::random_range(1..=u32::MAX);
         let sends = matches!(
             init.direction,
@@ -260,6 +269,7 @@ impl Engine {
         }
         transceiver.sender.detach();
         transceiver.sender.track = None;
+        transceiver.sender.cryptor = None;
         self.rtc
             .remove_track(index.into())
             .map_err(RtcError::invalid_state)
@@ -281,10 +291,26 @@ impl Engine {
         {
             return Err(RtcError::invalid_state("the track is of another kind"));
         }
+        refuse_pictures(track.as_ref());
         transceiver.sender.detach();
         transceiver.sender.track = track;
         self.update_sender(index);
         Ok(())
+    }
+
+    /// Encrypts what this sender sends, from now on.
+    pub(crate) fn set_sender_cryptor(&mut self, index: usize, cryptor: Arc<MediaCryptor>) {
+        if let Some(transceiver) = self.transceivers.get_mut(index) {
+            transceiver.sender.cryptor = Some(cryptor);
+        }
+    }
+
+    /// Decrypts what this receiver receives, from now on.
+    pub(crate) fn set_receiver_cryptor(&mut self, index: usize, cryptor: Arc<MediaCryptor>) {
+        if let Some(transceiver) = self.transceivers.get_mut(index) {
+            transceiver.receiver.cryptor = Some(cryptor);
+            self.rebuild_routes();
+        }
     }
 
     pub(crate) fn sender_track(&self, index: usize) -> Option<MediaStreamTrack> {
@@ -428,6 +454,15 @@ impl Engine {
         let Some(opus) = sender.opus.as_ref().filter(|_| sends && sender.track.is_some()) else {
             return;
         };
+        let mut payload = audio.payload;
+        if let Some(cryptor) = &sender.cryptor {
+            let outcome = cryptor.encrypt(sender.ssrc, audio.timestamp, payload);
+            for state in outcome.states {
+                enqueue(&mut self.events, EngineEvent::Encryption(cryptor.clone(), state));
+            }
+            let Some(encrypted) = outcome.frame else { return };
+            payload = encrypted;
+        }
         let mut header = rtp::header::Header {
             version: 2,
             marker: audio.marker,
@@ -443,10 +478,7 @@ impl Engine {
             let _ = header.set_extension(id, Bytes::copy_from_slice(&[level]));
         }
         sender.sequence = sender.sequence.wrapping_add(1);
-        let packet = rtp::Packet {
-            header,
-            payload: audio.payload,
-        };
+        let packet = rtp::Packet { header, payload };
         if let Some(mut sender) = self.rtc.rtp_sender(index.into())
             && let Err(error) = sender.write_rtp(now, packet)
         {
@@ -465,16 +497,24 @@ impl Engine {
             .audio_level_id
             .and_then(|id| packet.header.get_extension(id))
             .and_then(|value| value.first().map(|byte| byte & 0x7f));
-        route.inbound.push(
-            RtpAudio {
-                sequence: packet.header.sequence_number,
-                timestamp: packet.header.timestamp,
-                payload: packet.payload,
-                level_dbov: level,
-                marker: packet.header.marker,
-            },
-            arrival,
-        );
+        let mut audio = RtpAudio {
+            sequence: packet.header.sequence_number,
+            timestamp: packet.header.timestamp,
+            payload: packet.payload,
+            level_dbov: level,
+            marker: packet.header.marker,
+        };
+        route.inbound.count(&audio, arrival);
+        if let Some(cryptor) = &route.cryptor {
+            let outcome = cryptor.decrypt(audio.payload);
+            for state in outcome.states {
+                enqueue(&mut self.events, EngineEvent::Encryption(cryptor.clone(), state));
+            }
+            // What stays closed is not played: to the jitter buffer it is lost.
+            let Some(plain) = outcome.frame else { return };
+            audio.payload = plain;
+        }
+        route.inbound.push(audio, arrival);
     }
 
     /// Somebody changed the section of this mid from inactive to receiving.
@@ -607,6 +647,7 @@ impl Engine {
                 Route {
                     inbound: inbound.clone(),
                     audio_level_id: section.and_then(|section| section.audio_level_id),
+                    cryptor: receiver.cryptor.clone(),
                 },
             );
         }
@@ -654,6 +695,16 @@ fn public_direction(direction: RTCRtpTransceiverDirection) -> Option<RtpTranscei
         RTCRtpTransceiverDirection::Recvonly => Some(RtpTransceiverDirection::RecvOnly),
         RTCRtpTransceiverDirection::Inactive => Some(RtpTransceiverDirection::Inactive),
         _ => None,
+    }
+}
+
+/// Not an error for the caller: a room whose camera is refused would lose its microphone with it.
+fn refuse_pictures(track: Option<&MediaStreamTrack>) {
+    if let Some(MediaStreamTrack::Video(track)) = track {
+        tracing::error!(
+            track = track.id(),
+            "video is not encoded by this WebRTC backend: nothing is sent"
+        );
     }
 }
 

@@ -33,6 +33,7 @@ use self::{
 use crate::{
     RtcError,
     data_channel::DataChannelState,
+    native::frame_cryptor::{EncryptionState, MediaCryptor},
     peer_connection::{IceConnectionState, IceGatheringState, PeerConnectionState, SignalingState},
 };
 
@@ -97,6 +98,8 @@ pub(crate) enum EngineEvent {
         id: usize,
         bytes: u64,
     },
+    /// A cryptor entered a state.
+    Encryption(Arc<MediaCryptor>, EncryptionState),
 }
 
 /// How many events may wait between two pumps before the oldest are dropped. The driver takes them
@@ -300,11 +303,7 @@ impl Engine {
     }
 
     fn push(&mut self, event: EngineEvent) {
-        if self.events.len() >= MAX_WAITING_EVENTS {
-            tracing::error!("nobody takes the events of a peer connection");
-            self.events.pop_front();
-        }
-        self.events.push_back(event);
+        enqueue(&mut self.events, event);
     }
 
     fn set_connection_state(&mut self, state: PeerConnectionState) {
@@ -364,4 +363,12 @@ fn ice_connection_state(state: RTCIceConnectionState) -> IceConnectionState {
         RTCIceConnectionState::Closed => IceConnectionState::Closed,
         _ => IceConnectionState::New,
     }
+}
+
+fn enqueue(events: &mut VecDeque<EngineEvent>, event: EngineEvent) {
+    if events.len() >= MAX_WAITING_EVENTS {
+        tracing::error!("nobody takes the events of a peer connection");
+        events.pop_front();
+    }
+    events.push_back(event);
 }

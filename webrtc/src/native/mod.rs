@@ -1,5 +1,5 @@
-//! What only native builds have: end-to-end encryption and frame metadata, both not supported yet
-//! and inert, and a source of random identifiers.
+//! What only native builds have: end-to-end encryption, metadata beside video frames, which is inert,
+//! and a source of random identifiers.
 
 pub mod frame_cryptor;
 pub mod packet_trailer;

@@ -59,13 +59,25 @@ impl Side {
 
 /// Runs offer and answer from one side to the other and hands over the candidates that come with it.
 pub(crate) async fn negotiate(from: &mut Side, to: &mut Side, options: OfferOptions) {
+    negotiate_edited(from, to, options, str::to_owned).await;
+}
+
+/// As [`negotiate`], where the other side gets an offer that somebody between them has edited.
+pub(crate) async fn negotiate_edited(
+    from: &mut Side,
+    to: &mut Side,
+    options: OfferOptions,
+    edit: impl Fn(&str) -> String,
+) {
     let offer = from.connection.create_offer(options).await.expect("an offer");
     from.connection
         .set_local_description(offer.clone())
         .await
         .expect("our own offer");
+    let edited = edit(&offer.to_string());
+    let edited = SessionDescription::parse(&edited, SdpType::Offer).expect("an offer");
     to.connection
-        .set_remote_description(offer)
+        .set_remote_description(edited)
         .await
         .expect("the other side's offer");
     let answer = to

@@ -12,7 +12,7 @@ use tokio_stream::StreamExt;
 
 use crate::pair::{Side, within};
 
-const RATE_HZ: u32 = 48_000;
+pub(crate) const RATE_HZ: u32 = 48_000;
 const FRAME_SAMPLES: u32 = RATE_HZ / 100;
 
 /// A local track and the task that feeds it with a square wave for as long as it is listened to.

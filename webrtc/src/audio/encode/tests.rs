@@ -201,3 +201,20 @@ fn a_source_that_is_a_little_fast_or_late_does_not_upset_the_timestamps() {
             .all(|pair| pair[1].timestamp.wrapping_sub(pair[0].timestamp) == 960)
     );
 }
+
+#[test]
+fn dtx_leaves_a_steady_tone_alone() {
+    // To the encoder's own detector, which listens for speech, it is noise after a while.
+    for (channels, stereo) in [(1, false), (2, true)] {
+        let options = EncoderOptions {
+            dtx: true,
+            stereo,
+            ..EncoderOptions::default()
+        };
+        let mut sender = Sender::new(48_000, channels, options);
+        let packets = sender.send(300, 8_000.0);
+        assert_eq!(packets.len(), 150, "{channels} channels");
+        let pcm = decoded(&packets);
+        assert!((pitch_hz(&pcm[48_000..], 48_000) - 440.0).abs() < 0.5);
+    }
+}

@@ -19,6 +19,12 @@ const MONO: PcmFormat = PcmFormat {
     channels: 1,
 };
 
+/// A packet comes from the network.
+fn arrive(track: &InboundAudio, packet: RtpAudio, at: Instant) {
+    track.count(&packet, at);
+    track.push(packet, at);
+}
+
 /// A track that the tests tick themselves.
 fn track() -> InboundAudio {
     let track = InboundAudio::new();
@@ -72,7 +78,7 @@ fn what_is_sent_is_heard_in_every_format_through_a_lossy_network() {
         // One packet in twenty is lost, and some are late.
         if tick % 2 == 0 && index % 20 != 7 {
             let late = Duration::from_millis(if index.is_multiple_of(9) { 15 } else { 0 });
-            track.push(rtp(&packets[index], index), now + late);
+            arrive(&track, rtp(&packets[index], index), now + late);
         }
         assert!(track.inner.tick(now));
     }
@@ -112,7 +118,7 @@ fn the_end_of_a_track_is_heard_before_its_streams_end() {
     let start = Instant::now();
     for (index, packet) in encoded(100, start).iter().enumerate() {
         let now = start + Duration::from_millis(20) * index as u32;
-        track.push(rtp(packet, index), now);
+        arrive(&track, rtp(packet, index), now);
         track.inner.tick(now);
         track.inner.tick(now + Duration::from_millis(10));
     }
@@ -146,7 +152,7 @@ fn nobody_listening_costs_nothing() {
     let track = InboundAudio::new();
     let start = Instant::now();
     for (index, packet) in encoded(20, start).iter().enumerate() {
-        track.push(rtp(packet, index), start);
+        arrive(&track, rtp(packet, index), start);
     }
     assert!(track.inner.inbox.lock().packets.is_empty());
     assert_eq!(track.stats().packets_received, 10);
@@ -172,7 +178,7 @@ fn a_track_that_is_turned_off_is_silent() {
     let start = Instant::now();
     for (index, packet) in encoded(50, start).iter().enumerate() {
         let now = start + Duration::from_millis(20) * index as u32;
-        track.push(rtp(packet, index), now);
+        arrive(&track, rtp(packet, index), now);
         track.inner.tick(now);
         track.inner.tick(now + Duration::from_millis(10));
     }
@@ -187,6 +193,6 @@ fn a_ticker_that_does_not_come_does_not_fill_the_memory() {
     track.add_listener(&FrameQueue::new(MONO, 10));
     let start = Instant::now();
     let packet = encoded(2, start).remove(0);
-    (0..10_000).for_each(|sequence| track.push(rtp(&packet, sequence), start));
+    (0..10_000).for_each(|sequence| arrive(&track, rtp(&packet, sequence), start));
     assert_eq!(track.inner.inbox.lock().packets.len(), MAX_INBOX_PACKETS);
 }

@@ -10,7 +10,7 @@ use crate::commands;
 use crate::progress::step;
 
 /// The folder of our Python programs and of the lists, in the workspace.
-pub(super) fn programs(workspace: &Path) -> PathBuf {
+pub fn programs(workspace: &Path) -> PathBuf {
     workspace.join("runner/python")
 }
 
@@ -18,7 +18,7 @@ pub(super) fn programs(workspace: &Path) -> PathBuf {
 ///
 /// # Errors
 /// Python or pip fails, or a package is not the one that is pinned.
-pub(super) fn environment(cache: &Cache, workspace: &Path, name: &str) -> Result<PathBuf> {
+pub fn environment(cache: &Cache, workspace: &Path, name: &str) -> Result<PathBuf> {
     let list = programs(workspace).join(format!("{name}.txt"));
     let sum = sha256_of(&list)?;
     // A changed list is another environment.

@@ -1,0 +1,268 @@
+//! The official `livekit` crate on our backend: plays a tone, keeps what it hears, reads and is told.
+
+use std::collections::VecDeque;
+use std::f64::consts::TAU;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use anyhow::{Result, ensure};
+use futures_util::StreamExt as _;
+use livekit::e2ee::key_provider::{KeyProvider, KeyProviderOptions};
+use livekit::e2ee::{E2eeOptions, EncryptionType};
+use livekit::options::TrackPublishOptions;
+use livekit::prelude::*;
+use livekit::webrtc::audio_frame::AudioFrame;
+use livekit::webrtc::audio_source::{AudioSourceOptions, RtcAudioSource, native::NativeAudioSource};
+use livekit::webrtc::audio_stream::native::NativeAudioStream;
+use livekit::webrtc::native::frame_cryptor::EncryptionState;
+use tokio::sync::mpsc::UnboundedReceiver;
+use tokio::time::Instant;
+
+use crate::ground::{Sound, TONE_TOLERANCE_HZ};
+
+const RATE_HZ: u32 = 48_000;
+const FRAME_SAMPLES: u32 = RATE_HZ / 100;
+const AMPLITUDE: f64 = 12_000.0;
+/// The pitch is that of the last 400 ms.
+const PITCH_SAMPLES: usize = RATE_HZ as usize * 2 / 5;
+const POLL: Duration = Duration::from_millis(50);
+
+#[derive(Default)]
+struct Heard {
+    last: VecDeque<i16>,
+    loudest: u16,
+    frames: usize,
+    played: usize,
+    texts: Vec<String>,
+    states: Vec<(String, EncryptionState)>,
+}
+
+pub(crate) struct Ours {
+    room: Room,
+    keys: KeyProvider,
+    heard: Arc<Mutex<Heard>>,
+}
+
+impl Ours {
+    /// With everybody's secret, or without: then everybody has an own key, which nobody has told us.
+    pub(crate) async fn connect(
+        url: &str,
+        token: &str,
+        secret: Option<&str>,
+        options: KeyProviderOptions,
+    ) -> Result<Self> {
+        let keys = match secret {
+            Some(secret) => KeyProvider::with_shared_key(options, secret.into()),
+            None => KeyProvider::new(options),
+        };
+        let mut room_options = RoomOptions::default();
+        room_options.encryption = Some(E2eeOptions {
+            encryption_type: EncryptionType::Gcm,
+            key_provider: keys.clone(),
+        });
+        let (room, events) = Room::connect(url, token, room_options).await?;
+        let heard = Arc::<Mutex<Heard>>::default();
+        tokio::spawn(follow(events, heard.clone()));
+        Ok(Self { room, keys, heard })
+    }
+
+    pub(crate) async fn publish(&self, hz: f64) -> Result<()> {
+        let source = NativeAudioSource::new(AudioSourceOptions::default(), RATE_HZ, 1, 100);
+        let track = LocalAudioTrack::create_audio_track("tone", RtcAudioSource::Native(source.clone()));
+        tokio::spawn(play(source, hz, self.heard.clone()));
+        let options = TrackPublishOptions {
+            source: TrackSource::Microphone,
+            ..TrackPublishOptions::default()
+        };
+        let participant = self.room.local_participant();
+        participant
+            .publish_track(LocalTrack::Audio(track), options)
+            .await?;
+        Ok(())
+    }
+
+    /// Another tone instead.
+    pub(crate) async fn publish_again(&self, hz: f64) -> Result<()> {
+        let participant = self.room.local_participant();
+        for sid in participant.track_publications().into_keys() {
+            participant.unpublish_track(&sid).await?;
+        }
+        self.publish(hz).await
+    }
+
+    pub(crate) fn share(&self, secret: &str) {
+        self.keys.set_shared_key(secret.into(), 0);
+    }
+
+    pub(crate) fn keep(&self, of: &str, secret: &str) {
+        self.keys.set_key(&of.to_owned().into(), 0, secret.into());
+    }
+
+    pub(crate) fn ratchet(&self) -> Result<()> {
+        ensure!(
+            self.keys.ratchet_shared_key(0).is_some(),
+            "there is no key to ratchet"
+        );
+        Ok(())
+    }
+
+    pub(crate) async fn say(&self, text: &str) -> Result<()> {
+        let packet = DataPacket {
+            payload: text.into(),
+            reliable: true,
+            ..DataPacket::default()
+        };
+        Ok(self.room.local_participant().publish_data(packet).await?)
+    }
+
+    pub(crate) fn sound(&self) -> Sound {
+        let heard = locked(&self.heard);
+        let last: Vec<i16> = heard.last.iter().copied().collect();
+        let loud =
+            last.len() == PITCH_SAMPLES && last.iter().any(|sample| f64::from(*sample) > AMPLITUDE / 4.0);
+        Sound {
+            hz: if loud { pitch_hz(&last) } else { 0.0 },
+            loudest: f64::from(heard.loudest) / 32_768.0,
+        }
+    }
+
+    pub(crate) fn texts(&self) -> Vec<String> {
+        locked(&self.heard).texts.clone()
+    }
+
+    pub(crate) async fn wait_for_tone(&self, hz: f64, limit: Duration) -> Result<()> {
+        let heard = |_: &Heard| (self.sound().hz - hz).abs() < TONE_TOLERANCE_HZ;
+        self.wait_for(&format!("{hz} Hz"), limit, heard).await
+    }
+
+    pub(crate) async fn wait_for_text(&self, text: &str, limit: Duration) -> Result<()> {
+        let read = |heard: &Heard| heard.texts.iter().any(|one| one == text);
+        self.wait_for(text, limit, read).await
+    }
+
+    pub(crate) async fn wait_for_state(
+        &self,
+        of: &str,
+        state: EncryptionState,
+        limit: Duration,
+    ) -> Result<()> {
+        let told = |heard: &Heard| heard.states.iter().any(|(who, what)| who == of && *what == state);
+        self.wait_for(&format!("{state:?} of {of}"), limit, told).await
+    }
+
+    /// So many frames of 10 ms of their track, whatever is in them.
+    pub(crate) async fn wait_for_frames(&self, count: usize, limit: Duration) -> Result<()> {
+        self.wait_for("frames", limit, |heard| heard.frames >= count)
+            .await
+    }
+
+    /// So many frames of 10 ms of our tone.
+    pub(crate) async fn wait_for_sent(&self, count: usize, limit: Duration) -> Result<()> {
+        self.wait_for("our frames", limit, |heard| heard.played >= count)
+            .await
+    }
+
+    async fn wait_for(&self, what: &str, limit: Duration, wanted: impl Fn(&Heard) -> bool) -> Result<()> {
+        let begun = Instant::now();
+        loop {
+            // Taken out: `wanted` may look at what is heard by itself.
+            let snapshot = {
+                let heard = locked(&self.heard);
+                Heard {
+                    last: VecDeque::new(),
+                    loudest: heard.loudest,
+                    frames: heard.frames,
+                    played: heard.played,
+                    texts: heard.texts.clone(),
+                    states: heard.states.clone(),
+                }
+            };
+            if wanted(&snapshot) {
+                return Ok(());
+            }
+            ensure!(
+                begun.elapsed() < limit,
+                "waiting for {what}: not within {limit:?}; we hear {:?}, have read {:?}, were told {:?}",
+                self.sound(),
+                snapshot.texts,
+                snapshot.states
+            );
+            tokio::time::sleep(POLL).await;
+        }
+    }
+
+    pub(crate) async fn leave(self) -> Result<()> {
+        Ok(self.room.close().await?)
+    }
+}
+
+fn locked(heard: &Mutex<Heard>) -> MutexGuard<'_, Heard> {
+    heard.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+async fn play(source: NativeAudioSource, hz: f64, heard: Arc<Mutex<Heard>>) {
+    let mut at = 0_u32;
+    loop {
+        let sample = |n: u32| (AMPLITUDE * (TAU * hz * f64::from(n) / f64::from(RATE_HZ)).sin()) as i16;
+        let data: Vec<i16> = (at..at + FRAME_SAMPLES).map(sample).collect();
+        at += FRAME_SAMPLES;
+        let frame = AudioFrame {
+            data: data.into(),
+            sample_rate: RATE_HZ,
+            num_channels: 1,
+            samples_per_channel: FRAME_SAMPLES,
+        };
+        if source.capture_frame(&frame).await.is_err() {
+            return;
+        }
+        locked(&heard).played += 1;
+    }
+}
+
+async fn follow(mut events: UnboundedReceiver<RoomEvent>, heard: Arc<Mutex<Heard>>) {
+    while let Some(event) = events.recv().await {
+        match event {
+            RoomEvent::TrackSubscribed {
+                track: RemoteTrack::Audio(track),
+                ..
+            } => {
+                let stream = NativeAudioStream::new(track.rtc_track(), RATE_HZ as i32, 1);
+                tokio::spawn(listen(stream, heard.clone()));
+            }
+            RoomEvent::DataReceived { payload, .. } => {
+                let text = String::from_utf8_lossy(&payload).into_owned();
+                locked(&heard).texts.push(text);
+            }
+            RoomEvent::E2eeStateChanged { participant, state } => {
+                let of = participant.identity().to_string();
+                locked(&heard).states.push((of, state));
+            }
+            _ => {}
+        }
+    }
+}
+
+async fn listen(mut stream: NativeAudioStream, heard: Arc<Mutex<Heard>>) {
+    while let Some(frame) = stream.next().await {
+        let mut heard = locked(&heard);
+        heard.frames += 1;
+        let loudest = frame.data.iter().map(|sample| sample.unsigned_abs()).max();
+        heard.loudest = heard.loudest.max(loudest.unwrap_or_default());
+        heard.last.extend(frame.data.iter());
+        let surplus = heard.last.len().saturating_sub(PITCH_SAMPLES);
+        heard.last.drain(..surplus);
+    }
+}
+
+/// By rising zero crossings.
+fn pitch_hz(samples: &[i16]) -> f64 {
+    let rising: Vec<usize> = (1..samples.len())
+        .filter(|at| samples[at - 1] < 0 && samples[*at] >= 0)
+        .collect();
+    match (rising.first(), rising.last()) {
+        (Some(first), Some(last)) if last > first => {
+            (rising.len() - 1) as f64 * f64::from(RATE_HZ) / (last - first) as f64
+        }
+        _ => 0.0,
+    }
+}
