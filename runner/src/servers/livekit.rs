@@ -157,7 +157,8 @@ impl Livekit {
     }
 }
 
-/// Everything stays on loopback.
+/// Everything stays on loopback. Without a STUN server of its own, LiveKit names public ones to its clients: nobody answers at
+/// this one, and nobody needs it here.
 fn configuration(
     port: u16,
     tcp_port: u16,
@@ -173,6 +174,7 @@ rtc:
   udp_port: {udp_port}
   node_ip: {media_address}
   enable_loopback_candidate: true
+  stun_servers: [127.0.0.1:9]
   interfaces:
     includes: [lo]
 keys:
