@@ -8,3 +8,4 @@ pub mod meeting;
 pub mod participant;
 pub mod sound;
 pub mod speech_file;
+pub mod tone;

@@ -6,7 +6,6 @@ use anyhow::{Context as _, Result, bail, ensure};
 use futures_util::StreamExt as _;
 use livekit::options::TrackPublishOptions;
 use livekit::prelude::*;
-use livekit::webrtc::audio_frame::AudioFrame;
 use livekit::webrtc::audio_source::native::NativeAudioSource;
 use livekit::webrtc::audio_source::{AudioSourceOptions, RtcAudioSource};
 use livekit::webrtc::audio_stream::native::NativeAudioStream;
@@ -16,10 +15,9 @@ use livekit_api::access_token::{AccessToken, VideoGrants};
 use runner::cache::Cache;
 use runner::parts;
 use runner::servers::Livekit;
+use system_tests::tone::{RATE_HZ, play};
 use tokio::sync::mpsc::UnboundedReceiver;
 
-const RATE_HZ: u32 = 48_000;
-const FRAME_SAMPLES: u32 = RATE_HZ / 100;
 const LIMIT: Duration = Duration::from_secs(30);
 
 async fn join(server: &Livekit, identity: &str) -> Result<(Room, UnboundedReceiver<RoomEvent>)> {
@@ -49,25 +47,7 @@ async fn publish_tone(room: &Room, hz: f64) -> Result<tokio::task::JoinHandle<()
     room.local_participant()
         .publish_track(LocalTrack::Audio(track), options)
         .await?;
-    Ok(tokio::spawn(async move {
-        let mut sample = 0_u64;
-        loop {
-            let wave = |n: u64| (std::f64::consts::TAU * hz * n as f64 / f64::from(RATE_HZ)).sin();
-            let data: Vec<i16> = (sample..sample + u64::from(FRAME_SAMPLES))
-                .map(|n| (8_000.0 * wave(n)) as i16)
-                .collect();
-            sample += u64::from(FRAME_SAMPLES);
-            let frame = AudioFrame {
-                data: data.into(),
-                sample_rate: RATE_HZ,
-                num_channels: 1,
-                samples_per_channel: FRAME_SAMPLES,
-            };
-            if source.capture_frame(&frame).await.is_err() {
-                return;
-            }
-        }
-    }))
+    Ok(tokio::spawn(play(source, hz, || ())))
 }
 
 /// The pitch of the first track's second second of sound, by the median of its periods.

@@ -94,6 +94,7 @@ impl Peer for Page {
         Ok(Sound {
             hz: sound["hz"].as_f64().context("no pitch")?,
             loudest: sound["loudest"].as_f64().context("no level")?,
+            now: sound["now"].as_f64().context("no level")?,
         })
     }
 

@@ -21,6 +21,8 @@ pub(crate) struct Sound {
     pub(crate) hz: f64,
     /// The loudest sample so far, of full scale.
     pub(crate) loudest: f64,
+    /// The loudest sample of the last moments.
+    pub(crate) now: f64,
 }
 
 pub(crate) struct Ground {

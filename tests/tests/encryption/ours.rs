@@ -1,7 +1,6 @@
 //! The official `livekit` crate on our backend: plays a tone, keeps what it hears, reads and is told.
 
 use std::collections::VecDeque;
-use std::f64::consts::TAU;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -11,18 +10,15 @@ use livekit::e2ee::key_provider::{KeyProvider, KeyProviderOptions};
 use livekit::e2ee::{E2eeOptions, EncryptionType};
 use livekit::options::TrackPublishOptions;
 use livekit::prelude::*;
-use livekit::webrtc::audio_frame::AudioFrame;
 use livekit::webrtc::audio_source::{AudioSourceOptions, RtcAudioSource, native::NativeAudioSource};
 use livekit::webrtc::audio_stream::native::NativeAudioStream;
 use livekit::webrtc::native::frame_cryptor::EncryptionState;
+use system_tests::tone::{AMPLITUDE, RATE_HZ, play};
 use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::time::Instant;
 
 use crate::ground::{Sound, TONE_TOLERANCE_HZ};
 
-const RATE_HZ: u32 = 48_000;
-const FRAME_SAMPLES: u32 = RATE_HZ / 100;
-const AMPLITUDE: f64 = 12_000.0;
 /// The pitch is that of the last 400 ms.
 const PITCH_SAMPLES: usize = RATE_HZ as usize * 2 / 5;
 const POLL: Duration = Duration::from_millis(50);
@@ -69,7 +65,8 @@ impl Ours {
     pub(crate) async fn publish(&self, hz: f64) -> Result<()> {
         let source = NativeAudioSource::new(AudioSourceOptions::default(), RATE_HZ, 1, 100);
         let track = LocalAudioTrack::create_audio_track("tone", RtcAudioSource::Native(source.clone()));
-        tokio::spawn(play(source, hz, self.heard.clone()));
+        let heard = self.heard.clone();
+        tokio::spawn(play(source, hz, move || locked(&heard).played += 1));
         let options = TrackPublishOptions {
             source: TrackSource::Microphone,
             ..TrackPublishOptions::default()
@@ -123,6 +120,12 @@ impl Ours {
         Sound {
             hz: if loud { pitch_hz(&last) } else { 0.0 },
             loudest: f64::from(heard.loudest) / 32_768.0,
+            now: f64::from(
+                last.iter()
+                    .map(|sample| sample.unsigned_abs())
+                    .max()
+                    .unwrap_or_default(),
+            ) / 32_768.0,
         }
     }
 
@@ -198,25 +201,6 @@ impl Ours {
 
 fn locked(heard: &Mutex<Heard>) -> MutexGuard<'_, Heard> {
     heard.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-async fn play(source: NativeAudioSource, hz: f64, heard: Arc<Mutex<Heard>>) {
-    let mut at = 0_u32;
-    loop {
-        let sample = |n: u32| (AMPLITUDE * (TAU * hz * f64::from(n) / f64::from(RATE_HZ)).sin()) as i16;
-        let data: Vec<i16> = (at..at + FRAME_SAMPLES).map(sample).collect();
-        at += FRAME_SAMPLES;
-        let frame = AudioFrame {
-            data: data.into(),
-            sample_rate: RATE_HZ,
-            num_channels: 1,
-            samples_per_channel: FRAME_SAMPLES,
-        };
-        if source.capture_frame(&frame).await.is_err() {
-            return;
-        }
-        locked(&heard).played += 1;
-    }
 }
 
 async fn follow(mut events: UnboundedReceiver<RoomEvent>, heard: Arc<Mutex<Heard>>) {

@@ -56,7 +56,8 @@ class Peer:
         loud = len(self.last) == PITCH_SAMPLES and np.abs(self.last.astype(np.int32)).max() > AMPLITUDE // 4
         rising = np.flatnonzero((self.last[:-1] < 0) & (self.last[1:] >= 0))
         hz = (len(rising) - 1) * RATE_HZ / (rising[-1] - rising[0]) if loud and len(rising) > 2 else 0
-        tell("sound", hz=float(hz), loudest=self.loudest / 32_768)
+        now = int(np.abs(self.last.astype(np.int32)).max()) if len(self.last) else 0
+        tell("sound", hz=float(hz), loudest=self.loudest / 32_768, now=now / 32_768)
 
     async def obey(self, order: dict) -> None:
         match order["do"]:

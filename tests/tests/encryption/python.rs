@@ -104,6 +104,7 @@ impl Peer for Python {
         Ok(Sound {
             hz: told["hz"].as_f64().context("no pitch")?,
             loudest: told["loudest"].as_f64().context("no level")?,
+            now: told["now"].as_f64().context("no level")?,
         })
     }
 
