@@ -141,10 +141,19 @@ struct Open {
     is_new: bool,
     /// What is known of the pause that lasts.
     pause: Pause,
-    /// The last pause that was looked at and is over: its beginning and its end.
-    last_pause: (u64, u64),
+    /// Where the pauses began that are over and long enough to end a sentence. A look at one may be answered late.
+    pauses: Vec<u64>,
     /// A sentence ends with so much of the utterance: the end of the pause behind it.
     sentence_ms: Option<u64>,
+}
+
+impl Open {
+    /// The samples up to the end of what is said. The pause itself has nothing to recognise; a little of it keeps the last
+    /// consonant.
+    fn spoken(&self) -> usize {
+        let keep_ms = (self.voice_end_ms - self.start_ms + PAUSE_MS) as usize;
+        self.samples.len().min(keep_ms * SAMPLES_PER_MS)
+    }
 }
 
 /// What the last words before a pause say about it.
@@ -255,7 +264,7 @@ impl<D: VoiceDetector> Listener<D> {
             fresh_ms: voiced_ms,
             is_new: true,
             pause: Pause::Unseen,
-            last_pause: (0, 0),
+            pauses: Vec::new(),
             sentence_ms: None,
         });
     }
@@ -264,8 +273,8 @@ impl<D: VoiceDetector> Listener<D> {
         let Some(open) = &mut self.open else { return };
         open.samples.extend_from_slice(frame);
         if voice {
-            if self.now_ms - open.voice_end_ms > PAUSE_MS {
-                open.last_pause = (open.voice_end_ms, self.now_ms);
+            if self.now_ms - open.voice_end_ms >= self.options.sentence_pause_ms {
+                open.pauses.push(open.voice_end_ms);
             }
             open.voice_end_ms = self.now_ms;
             open.fresh_ms += FRAME_MS;
@@ -294,16 +303,26 @@ impl<D: VoiceDetector> Listener<D> {
         } else if self.now_ms - open.start_ms >= options.longest_ms {
             self.cut(events);
         } else if at_pause || open.fresh_ms >= step_ms {
-            open.fresh_ms = 0;
-            open.is_new = false;
-            let audio = Audio::from(open.samples.as_slice());
-            events.push(ListenerEvent::Hypothesise {
-                utterance: open.number,
-                audio,
-                start_ms: open.start_ms,
-                at_pause,
-            });
+            self.hypothesise(at_pause, events);
         }
+    }
+
+    fn hypothesise(&mut self, at_pause: bool, events: &mut Vec<ListenerEvent>) {
+        let Some(open) = &mut self.open else { return };
+        open.fresh_ms = 0;
+        open.is_new = false;
+        // At a pause it hears what the final will hear, even if it comes late.
+        let end = if at_pause {
+            open.spoken()
+        } else {
+            open.samples.len()
+        };
+        events.push(ListenerEvent::Hypothesise {
+            utterance: open.number,
+            audio: Audio::from(&open.samples[..end]),
+            start_ms: open.start_ms,
+            at_pause,
+        });
     }
 
     /// What was asked for at a pause, with so much audio, is recognised: its words end a sentence, or they do not. An
@@ -318,11 +337,8 @@ impl<D: VoiceDetector> Listener<D> {
             open.pause = Pause::Known { is_sentence };
             return false;
         }
-        let (from_ms, to_ms) = open.last_pause;
-        let is_over = is_sentence
-            && audio_ms >= self.options.sentence_ms
-            && from_ms == pause_from_ms
-            && to_ms - from_ms >= self.options.sentence_pause_ms;
+        let is_over =
+            is_sentence && audio_ms >= self.options.sentence_ms && open.pauses.contains(&pause_from_ms);
         if is_over {
             open.sentence_ms = Some(audio_ms);
         }
@@ -358,16 +374,22 @@ impl<D: VoiceDetector> Listener<D> {
             fresh_ms: open.voice_end_ms - start_ms - again_ms,
             is_new: true,
             pause: Pause::Unseen,
-            last_pause: (0, 0),
+            pauses: open
+                .pauses
+                .into_iter()
+                .filter(|&from_ms| from_ms > start_ms)
+                .collect(),
             sentence_ms: None,
         });
+        // The pause that lasts began in the utterance that is over: nobody has looked at what is left of it.
+        if self.now_ms - open.voice_end_ms >= PAUSE_MS {
+            self.hypothesise(true, events);
+        }
     }
 
     fn close(&mut self, events: &mut Vec<ListenerEvent>) {
         let Some(open) = self.open.take() else { return };
-        // The pause itself has nothing to recognise; a little of it keeps the last consonant.
-        let keep_ms = (open.voice_end_ms - open.start_ms + PAUSE_MS) as usize;
-        let end = open.samples.len().min(keep_ms * SAMPLES_PER_MS);
+        let end = open.spoken();
         // What is cut off may be the beginning of the next word.
         self.pre_roll.extend(&open.samples[end..]);
         events.push(ListenerEvent::Finalise {
@@ -413,7 +435,7 @@ impl<D: VoiceDetector> Listener<D> {
             fresh_ms,
             is_new: false,
             pause: Pause::Unseen,
-            last_pause: (0, 0),
+            pauses: Vec::new(),
             sentence_ms: None,
         });
     }

@@ -2,10 +2,11 @@
 //! virtual time, asked as a session asks. The audio's clock goes on, two simulated workers are busy for as long as the
 //! processor really took, so that other work on the machine disturbs little.
 //!
-//! `cargo run --workspace --example streaming -- MODEL VOICE_MODEL [--speakers 1,2,4] [--noise-db 10] FILE.wav...`
+//! `cargo run --workspace --example streaming -- MODEL VOICE_MODEL [--speakers 1,2,4] [--noise-db 10] [--slower 1.2] FILE.wav...`
 //!
 //! Beside a recording, `FILE.txt` holds what is said in it; without it only the difference from the same model off line
-//! is counted. Each of N speakers has all recordings, begun with another one.
+//! is counted. Each of N speakers has all recordings, begun with another one. `--slower` lets all of Whisper's work take so many
+//! times as long, as if the processors had other work too.
 #![allow(clippy::unwrap_used, clippy::print_stdout)] // a measurement that cannot be taken ends
 
 mod clips;
@@ -22,6 +23,7 @@ fn main() {
     let mut path = || PathBuf::from(arguments.next().expect("MODEL VOICE_MODEL FILE.wav..."));
     let (model, voice) = (path(), path());
     let (mut speakers, mut noise_db, mut files, mut trace) = (vec![1], None, Vec::new(), false);
+    let mut slower = 1.0;
     while let Some(argument) = arguments.next() {
         match argument.as_str() {
             "--speakers" => {
@@ -29,6 +31,7 @@ fn main() {
                 speakers = list.split(',').map(|count| count.parse().unwrap()).collect();
             }
             "--noise-db" => noise_db = arguments.next().map(|db| db.parse().unwrap()),
+            "--slower" => slower = arguments.next().unwrap().parse().unwrap(),
             "--trace" => trace = true,
             _ => files.push(PathBuf::from(argument)),
         }
@@ -43,7 +46,7 @@ fn main() {
     report::heading(&clips);
     for count in speakers {
         let tracks: Vec<_> = (0..count).map(|number| clips::track(&clips, number)).collect();
-        let heard = meeting::hold(&tracks, &voice, &mut recognition, trace);
+        let heard = meeting::hold(&tracks, &voice, &mut recognition, slower, trace);
         report::line(&clips, &tracks, &heard);
     }
 }

@@ -77,6 +77,7 @@ pub(crate) fn hold(
     tracks: &[Track],
     voice: &VoiceModel,
     recognition: &mut Recognition,
+    slower: f64,
     trace: bool,
 ) -> Heard {
     let mut meeting = Meeting {
@@ -137,7 +138,7 @@ pub(crate) fn hold(
                     );
                 }
                 *worker = Some(Busy {
-                    until_ms: now_ms + ms.round() as u64,
+                    until_ms: now_ms + (ms * slower).round() as u64,
                     id,
                     track: request.stream.0 as usize,
                     answer,

@@ -170,6 +170,40 @@ fn a_sentence_ends_the_utterance_although_the_speaker_has_gone_on() {
 }
 
 #[test]
+fn a_late_answer_ends_its_sentence_although_others_followed() {
+    let then = [voice(1000), silence(450), voice(800)].concat();
+    let events = after_a_pause(2500, true, 1700, &then);
+    let finals_are = finals(&events);
+    let [(0, _, _, samples), (1, ..)] = finals_are[..] else {
+        panic!("{finals_are:?}")
+    };
+    assert_eq!(samples, looked_at(&events).len());
+}
+
+#[test]
+fn the_rest_behind_a_sentence_is_looked_at_in_the_pause_that_lasts() {
+    let then = [voice(1000), silence(1000)].concat();
+    let events = after_a_pause(2500, true, 1600, &then);
+    let looked_at = events.iter().find_map(|event| match event {
+        ListenerEvent::Hypothesise {
+            utterance: 1,
+            audio,
+            at_pause: true,
+            ..
+        } => Some(audio.len()),
+        _ => None,
+    });
+    let last = finals(&events)
+        .pop()
+        .map(|(utterance, .., samples)| (utterance, samples));
+    assert_eq!(
+        last.zip(looked_at),
+        Some(((1, looked_at.unwrap()), looked_at.unwrap())),
+        "{looked_at:?}"
+    );
+}
+
+#[test]
 fn an_unfinished_sentence_is_waited_for() {
     let ends_at = |is_sentence| {
         let mut events = after_a_pause(1000, is_sentence, 100, &silence(900));

@@ -47,7 +47,7 @@ const COMPRESSION_FROM_BYTES: usize = 100;
 /// Whether the words repeat themselves as a decoder does that has lost its way: the same one to eight words at least
 /// four times in a row, at least eight times for a single word; or so much of them that they compress too well.
 pub(super) fn is_loop(words: &[Word]) -> bool {
-    repeats(words) || compression_ratio(&line(words)) > COMPRESSION_RATIO_LIMIT
+    repeats(&normal(words)) || compression_ratio(&line(words)) > COMPRESSION_RATIO_LIMIT
 }
 
 /// Bytes of the text by bytes of it compressed; 1 where it is too short, or cannot be compressed.
@@ -71,8 +71,12 @@ pub(super) fn echoes(words: &[Word], prompt: &str) -> bool {
         .any(|said| told.windows(ECHO_WORDS).any(|told| told == said))
 }
 
-fn repeats(words: &[Word]) -> bool {
-    let normal: Vec<String> = words.iter().map(Word::normal).collect();
+fn normal(words: &[Word]) -> Vec<String> {
+    words.iter().map(Word::normal).collect()
+}
+
+/// The same of words as `Word::normal` gives them, of which some may still come.
+pub(super) fn repeats(normal: &[String]) -> bool {
     (1..=8usize).any(|length| {
         let needed = if length == 1 { 8 } else { 4 };
         normal.len() >= length * needed
@@ -105,7 +109,7 @@ pub(super) fn soundless_tail(words: &[Word]) -> usize {
 
 /// Cuts a loop down to its first round.
 pub(super) fn unroll(mut words: Vec<Word>) -> Vec<Word> {
-    let normal: Vec<String> = words.iter().map(Word::normal).collect();
+    let normal = normal(&words);
     for length in 1..=8usize {
         for start in 0..normal.len().saturating_sub(length) {
             let pattern = &normal[start..start + length];
@@ -191,7 +195,7 @@ mod tests {
     fn a_text_that_compresses_too_well_is_a_loop() {
         // No phrase follows itself four times, but there is nothing new in it.
         let wandering = "we will see what we can do and then we will see what they can do and ".repeat(3);
-        assert!(!repeats(&words(&wandering, 0.9)) && is_loop(&words(&wandering, 0.9)));
+        assert!(!repeats(&normal(&words(&wandering, 0.9))) && is_loop(&words(&wandering, 0.9)));
         let novel = include_str!("../../../runner/texts/two_cities.txt");
         let ratio = compression_ratio(novel);
         assert!(

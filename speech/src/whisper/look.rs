@@ -105,6 +105,15 @@ struct Found {
     confidence: f32,
 }
 
+/// Whether the search has lost its way; what it would say next only costs time.
+fn is_loop(found: &[Found]) -> bool {
+    let normal: Vec<String> = found
+        .iter()
+        .map(|word| crate::word::normal(&String::from_utf8_lossy(&word.bytes)))
+        .collect();
+    guard::repeats(&normal)
+}
+
 /// Greedy search behind the settled tokens, by Whisper's own rules for marks of time.
 fn search(
     context: &WhisperContext,
@@ -142,6 +151,9 @@ fn search(
         }
         if token < vocabulary.end {
             let bytes = context.token_to_bytes(token as i32)?;
+            if bytes.starts_with(b" ") && is_loop(&found) {
+                break;
+            }
             match found.last_mut() {
                 Some(word) if !bytes.starts_with(b" ") => {
                     word.bytes.extend_from_slice(bytes);
@@ -326,6 +338,18 @@ mod tests {
         let (token, confidence) = Rules::new(&vocabulary, false, 600).choose(&scores(&[(2, 5.0), (3, 5.0)]));
         assert!(token == 2 || token == 3);
         assert!((confidence - 0.5).abs() < 0.01);
+    }
+
+    #[test]
+    fn a_search_that_says_the_same_again_and_again_is_over() {
+        let said = |times: usize| -> Vec<Found> {
+            let word = |text: &str| Found {
+                bytes: text.into(),
+                confidence: 0.9,
+            };
+            (0..times).flat_map(|_| [word(" And"), word(" on,")]).collect()
+        };
+        assert_eq!((is_loop(&said(3)), is_loop(&said(4))), (false, true));
     }
 
     #[test]
