@@ -209,6 +209,42 @@ macro_rules! scenarios {
     };
 }
 
+/// Whoever has the key judges every frame of ours that the server passes on, and tells of each that is not encrypted: from the
+/// first to the last, through a reconnection that makes everything anew, and when we leave in the middle of a tone.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nothing_of_ours_is_in_the_clear() -> Result<()> {
+    let ground = Ground::prepare().await?;
+    let room = ground.room();
+    let join = async |identity| {
+        let token = ground.token(&room, identity)?;
+        Ours::connect(ground.url(), &token, Some(SECRET), options(0)).await
+    };
+    let (judge, ours) = (join("judge").await?, join("ours").await?);
+    ours.publish(OUR_HZ).await?;
+    judge.wait_for_tone(OUR_HZ, LIMIT).await?;
+    ours.reconnect().await?;
+    let frames = judge.frames();
+    judge.wait_for_frames(frames + 100, LIMIT).await?;
+    judge.wait_for_tone(OUR_HZ, LIMIT).await?;
+    ours.leave().await?;
+    // What the server still had of us comes before our words do.
+    let last = join("last").await?;
+    last.say("that was all").await?;
+    judge.wait_for_text("that was all", LIMIT).await?;
+    let states = judge.states("ours");
+    ensure!(
+        states.contains(&EncryptionState::Ok)
+            && states
+                .iter()
+                .all(|state| matches!(state, EncryptionState::New | EncryptionState::Ok)),
+        "{states:?}"
+    );
+    last.leave().await?;
+    judge.leave().await?;
+    ground.end().await;
+    Ok(())
+}
+
 mod with_python {
     use super::*;
     scenarios!(python::Python: the_right_key, the_wrong_key, no_key_here, no_key_there, a_ratcheted_key, our_ratcheted_key);

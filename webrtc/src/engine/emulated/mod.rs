@@ -25,10 +25,12 @@ use crate::{
     audio_track::RtcAudioTrack,
     data_channel::{DataChannelInit, DataChannelState},
     media_stream_track::MediaStreamTrack,
+    native::frame_cryptor::EncryptionState,
     peer_connection::{OfferOptions, PeerConnectionState},
     rtp_transceiver::{RtpTransceiverDirection, RtpTransceiverInit},
 };
 
+mod encryption;
 pub(crate) mod link;
 mod tests;
 
@@ -57,6 +59,8 @@ pub(crate) struct Peer {
     pub(crate) address: SocketAddr,
     /// States of the connection and when each was reached.
     pub(crate) states: Vec<(Duration, PeerConnectionState)>,
+    /// What its cryptors told.
+    pub(crate) encryption: Vec<EncryptionState>,
     /// Numbers of the messages read, in order of arrival.
     pub(crate) messages: Vec<u32>,
     pub(crate) messages_sent: u32,
@@ -94,6 +98,7 @@ impl Peer {
             engine,
             address,
             states: Vec::new(),
+            encryption: Vec::new(),
             messages: Vec::new(),
             messages_sent: 0,
             message_bytes: 4,
@@ -170,6 +175,7 @@ impl Peer {
                     let number = data[..4].try_into().expect("a number");
                     self.messages.push(u32::from_be_bytes(number));
                 }
+                EngineEvent::Encryption(_, state) => self.encryption.push(state),
                 _ => {}
             }
         }
