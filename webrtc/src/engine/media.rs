@@ -367,6 +367,23 @@ impl Engine {
             .collect()
     }
 
+    /// For how much loss a sender should prepare, as the other side's reports tell.
+    pub(super) fn expected_loss_percent(&self, index: usize) -> u8 {
+        let ssrc = self.sender_ssrc(index);
+        ssrc.map_or(0, |ssrc| self.reports.lock().expected_loss_percent(ssrc))
+    }
+
+    /// Reports have come: the encoders hear of the loss.
+    pub(super) fn prepare_for_loss(&mut self) {
+        for (index, transceiver) in self.transceivers.iter().enumerate() {
+            if transceiver.sender.attached.is_some()
+                && let Some(outbound) = transceiver.sender.outbound()
+            {
+                outbound.expect_loss(self.expected_loss_percent(index));
+            }
+        }
+    }
+
     /// The media source that a sender sends under.
     pub(super) fn sender_ssrc(&self, index: usize) -> Option<u32> {
         self.transceivers

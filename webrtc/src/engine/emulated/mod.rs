@@ -32,6 +32,7 @@ use crate::{
 
 mod encryption;
 pub(crate) mod link;
+mod loss;
 mod tests;
 
 pub(crate) const RATE_HZ: u32 = 16_000;
@@ -69,6 +70,8 @@ pub(crate) struct Peer {
     /// All sound heard since listening began, 10 ms for each tick.
     pub(crate) pcm: Vec<i16>,
     heard: Option<(InboundAudio, Arc<FrameQueue>)>,
+    /// Payload of the sound sent.
+    pub(crate) sound_bytes: u64,
     encoder: FrameEncoder,
     clock: MediaClock,
     spoken_samples: usize,
@@ -90,10 +93,6 @@ impl Peer {
         engine
             .add_transceiver(MediaKind::Audio, Some(track.into()), both_ways)
             .expect("a transceiver");
-        let options = EncoderOptions {
-            fec: true,
-            ..EncoderOptions::default()
-        };
         Self {
             engine,
             address,
@@ -104,7 +103,8 @@ impl Peer {
             message_bytes: 4,
             pcm: Vec::new(),
             heard: None,
-            encoder: FrameEncoder::new(mono(), options).expect("an encoder"),
+            sound_bytes: 0,
+            encoder: encoder(true),
             clock: MediaClock::starting_at(4_000_000_000),
             spoken_samples: 0,
             channel: None,
@@ -137,7 +137,9 @@ impl Peer {
         let samples = RATE_HZ as usize / 100;
         let pcm = syllables(self.spoken_samples, samples);
         self.spoken_samples += samples;
+        self.encoder.expect_loss(self.engine.expected_loss_percent(0));
         if let Some(Frame::Packet(audio)) = self.encoder.push(&mut self.clock, now, &pcm) {
+            self.sound_bytes += audio.payload.len() as u64;
             self.engine.send_audio(now, 0, audio);
         }
         if let Some((inbound, queue)) = &self.heard {
@@ -180,6 +182,15 @@ impl Peer {
             }
         }
     }
+}
+
+/// With copies against loss, if it is reported, or without.
+fn encoder(fec: bool) -> FrameEncoder {
+    let options = EncoderOptions {
+        fec,
+        ..EncoderOptions::default()
+    };
+    FrameEncoder::new(mono(), options).expect("an encoder")
 }
 
 fn host_candidate(address: SocketAddr) -> String {
