@@ -34,6 +34,7 @@ mod encryption;
 pub(crate) mod link;
 mod loss;
 mod tests;
+mod ways;
 
 pub(crate) const RATE_HZ: u32 = 16_000;
 pub(crate) const TONE_HZ: f64 = 440.0;
@@ -263,10 +264,15 @@ pub(crate) struct Talk {
 impl Talk {
     /// Offer and answer are exchanged beside the network, as a signalling server would do it.
     pub(crate) fn begin(conditions: Conditions, seed: u64) -> Self {
+        Self::between("10.1.0.1:1000", "10.2.0.2:2000", conditions, seed)
+    }
+
+    /// The same between other addresses.
+    pub(crate) fn between(caller: &str, callee: &str, conditions: Conditions, seed: u64) -> Self {
         let start = Instant::now();
         let address = |text: &str| text.parse().expect("an address");
-        let mut caller = Peer::new(start, address("10.1.0.1:1000"));
-        let callee = Peer::new(start, address("10.2.0.2:2000"));
+        let mut caller = Peer::new(start, address(caller));
+        let callee = Peer::new(start, address(callee));
         let channel = caller
             .engine
             .create_channel("talk", DataChannelInit::default())
@@ -379,6 +385,10 @@ impl Talk {
             peer.take_events(at);
         }
         while let Some(mut transmit) = self.caller.engine.poll_transmit() {
+            // From an address that leads nowhere, or that this host has no more.
+            if transmit.path.local != self.caller.address {
+                continue;
+            }
             transmit.path.local = self.caller_seen_as;
             if transmit.path.peer == self.callee.address {
                 let mut packet = (transmit.path, transmit.data.to_vec());
