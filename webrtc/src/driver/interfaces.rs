@@ -11,7 +11,7 @@ use rtc::shared::ifaces::ifaces;
 
 /// How many addresses of this host are used.
 const MAX_LOCAL_ADDRESSES: usize = 8;
-const LOOK_EVERY: Duration = Duration::from_secs(1);
+pub(super) const LOOK_EVERY: Duration = Duration::from_secs(1);
 
 /// The best first.
 pub(super) type Addresses = Arc<[IpAddr]>;

@@ -50,6 +50,7 @@ pub(super) struct Sockets {
     usable: IceTransportsType,
     /// As of the last look.
     addresses: Addresses,
+    looked: Instant,
     udp: Vec<(SocketAddr, UdpSocket)>,
     tcp: TcpLinks,
     servers: Servers,
@@ -60,15 +61,17 @@ impl Sockets {
     /// Opens a socket on each usable address, unless only relays are to be used. Must be called
     /// within a tokio runtime.
     pub(super) fn open(usable: IceTransportsType) -> Result<Self, RtcError> {
+        let now = Instant::now();
         let mut sockets = Self {
             usable,
             addresses: Addresses::default(),
+            looked: now,
             udp: Vec::new(),
             tcp: TcpLinks::default(),
             servers: Servers::new()?,
             buffer: Box::new([0; MAX_DATAGRAM_BYTES]),
         };
-        sockets.follow(interfaces::addresses(Instant::now()));
+        sockets.follow(interfaces::addresses(now));
         if sockets.udp.is_empty() && usable != IceTransportsType::Relay {
             return Err(RtcError::internal("no address of this host can be used"));
         }
@@ -78,8 +81,13 @@ impl Sockets {
     /// Looks at the addresses of this host: sockets on new ones are opened, those on addresses that are
     /// gone are closed.
     pub(super) fn follow_interfaces(&mut self, now: Instant) -> Option<Moved> {
+        // This is asked with each packet.
+        if now.saturating_duration_since(self.looked) < interfaces::LOOK_EVERY {
+            return None;
+        }
+        self.looked = now;
         let addresses = interfaces::addresses(now);
-        // The same list is the same allocation: this is asked with each packet.
+        // The same list is the same allocation.
         (!Arc::ptr_eq(&addresses, &self.addresses)).then(|| self.follow(addresses))
     }
 
