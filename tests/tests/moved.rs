@@ -1,6 +1,7 @@
 //! A translator of addresses forgets everybody in the middle of a meeting: it goes on.
 
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
@@ -42,14 +43,17 @@ async fn translate(port: u16, mut forgotten: watch::Receiver<()>) -> Result<()> 
             }
             received = front.recv_from(&mut buffer) => {
                 let (length, participant) = received?;
-                if !ways.contains_key(&participant) {
-                    let socket = Arc::new(UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).await?);
-                    socket.connect((Ipv4Addr::LOCALHOST, port)).await?;
-                    let back = tokio::spawn(pass_back(socket.clone(), front.clone(), participant));
-                    ways.insert(participant, (socket, back));
-                }
+                let way = match ways.entry(participant) {
+                    Entry::Occupied(way) => way.into_mut(),
+                    Entry::Vacant(place) => {
+                        let socket = Arc::new(UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).await?);
+                        socket.connect((Ipv4Addr::LOCALHOST, port)).await?;
+                        let back = tokio::spawn(pass_back(socket.clone(), front.clone(), participant));
+                        place.insert((socket, back))
+                    }
+                };
                 // A lost datagram is the network's business.
-                let _ = ways[&participant].0.send(&buffer[..length]).await;
+                let _ = way.0.send(&buffer[..length]).await;
             }
         }
     }
