@@ -6,16 +6,12 @@ mod sound;
 
 use libwebrtc::{prelude::*, stats::RtcStats};
 use pair::{Side, negotiate};
-use sound::{hear, humming_track, received, send_only};
+use sound::{hear, hum, received};
 
 #[tokio::test]
 async fn a_track_is_heard_and_measured() {
     let (mut caller, mut callee) = (Side::new(), Side::new());
-    let (track, feeder) = humming_track();
-    let transceiver = caller
-        .connection
-        .add_transceiver(track.into(), send_only("voice"))
-        .expect("a sender");
+    let (transceiver, feeder) = hum(&caller, "voice");
     negotiate(&mut caller, &mut callee, OfferOptions::default()).await;
     let (heard, stream) = received(&callee).expect("a track");
     assert_eq!(stream, "voice");
@@ -56,29 +52,20 @@ async fn a_track_is_heard_and_measured() {
 #[tokio::test]
 async fn a_section_serves_one_track_after_the_other() {
     let (mut caller, mut callee) = (Side::new(), Side::new());
-    let (track, feeder) = humming_track();
-    let sender = caller
-        .connection
-        .add_transceiver(track.into(), send_only("first"))
-        .expect("a sender")
-        .sender();
+    let (transceiver, feeder) = hum(&caller, "first");
     negotiate(&mut caller, &mut callee, OfferOptions::default()).await;
     let (first, _) = received(&callee).expect("a track");
     hear(first.clone()).await;
 
     caller
         .connection
-        .remove_track(sender)
+        .remove_track(transceiver.sender())
         .expect("the sender of this connection");
     negotiate(&mut caller, &mut callee, OfferOptions::default()).await;
     assert!(received(&callee).is_none(), "nothing is sent");
     assert_eq!(first.state(), RtcTrackState::Ended);
 
-    let (track, second_feeder) = humming_track();
-    caller
-        .connection
-        .add_transceiver(track.into(), send_only("second"))
-        .expect("a sender");
+    let (_, second_feeder) = hum(&caller, "second");
     negotiate(&mut caller, &mut callee, OfferOptions::default()).await;
     let (second, stream) = received(&callee).expect("a track");
     assert_eq!((stream.as_str(), second.state()), ("second", RtcTrackState::Live));

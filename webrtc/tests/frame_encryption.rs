@@ -13,7 +13,7 @@ use libwebrtc::{
     prelude::*,
 };
 use pair::{Side, negotiate, negotiate_edited, within};
-use sound::{RATE_HZ, hear, humming_track, received, send_only};
+use sound::{RATE_HZ, hear, hum, received};
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 use tokio_stream::StreamExt;
 
@@ -68,13 +68,8 @@ async fn reaches(states: &mut UnboundedReceiver<EncryptionState>, wanted: Encryp
 #[tokio::test]
 async fn an_encrypted_track_is_heard_with_its_key_only() {
     let (mut caller, mut callee) = (Side::new(), Side::new());
-    let (track, feeder) = humming_track();
-    let sender = caller
-        .connection
-        .add_transceiver(track.into(), send_only("voice"))
-        .expect("a sender")
-        .sender();
-    let _sending = encrypt(sender, &keys(b"secret"));
+    let (transceiver, feeder) = hum(&caller, "voice");
+    let _sending = encrypt(transceiver.sender(), &keys(b"secret"));
     negotiate(&mut caller, &mut callee, OfferOptions::default()).await;
     let (heard, _) = received(&callee).expect("a track");
     let their_keys = keys(b"guess");
@@ -96,13 +91,8 @@ async fn an_encrypted_track_is_heard_with_its_key_only() {
 #[tokio::test]
 async fn the_next_track_of_a_section_begins_without_a_cryptor() {
     let (mut caller, mut callee) = (Side::new(), Side::new());
-    let (track, feeder) = humming_track();
-    let sender = caller
-        .connection
-        .add_transceiver(track.into(), send_only("first"))
-        .expect("a sender")
-        .sender();
-    let sending = encrypt(sender, &keys(b"secret"));
+    let (transceiver, feeder) = hum(&caller, "first");
+    let sending = encrypt(transceiver.sender(), &keys(b"secret"));
     negotiate(&mut caller, &mut callee, OfferOptions::default()).await;
     let (first, _) = received(&callee).expect("a track");
     let (_receiving, mut states) = decrypt(&callee, &keys(b"secret"));

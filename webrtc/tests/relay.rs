@@ -13,7 +13,7 @@ use std::{
 
 use libwebrtc::{peer_connection::IceCandidateError, prelude::*, stats::RtcStats};
 use pair::{Side, negotiate, opens, within};
-use sound::{hear, humming_track, received, send_only};
+use sound::{hear, hum, received};
 use tokio::sync::mpsc::{self, UnboundedReceiver};
 use turn_server::{Counts, PASSWORD, USER, serve_tcp, serve_udp};
 
@@ -78,11 +78,7 @@ async fn talk_through_relays(caller_url: String, callee_url: String, counts: &Co
         .create_data_channel("talk", DataChannelInit::default())
         .expect("a channel");
     let mut opened = opens(&channel);
-    let (track, feeder) = humming_track();
-    caller
-        .connection
-        .add_transceiver(track.into(), send_only("voice"))
-        .expect("a sender");
+    let (_, feeder) = hum(&caller, "voice");
     connect(&mut caller, &mut callee).await;
     let (heard, _) = received(&callee).expect("a track");
     hear(heard).await;

@@ -13,7 +13,7 @@ use libwebrtc::{
     video_source::native::NativeVideoSource, video_stream::native::NativeVideoStream,
 };
 use pair::{Side, negotiate, within};
-use sound::{hear, humming_track, received, send_only};
+use sound::{hear, hum, received, send_only};
 use tokio_stream::StreamExt;
 
 /// What is logged.
@@ -61,11 +61,7 @@ async fn a_camera_beside_a_microphone_carries_no_pictures_and_says_so() {
         .add_transceiver(camera.into(), send_only("camera"))
         .expect("a sender");
     assert!(log.text().contains("nothing is sent"), "{}", log.text());
-    let (track, feeder) = humming_track();
-    caller
-        .connection
-        .add_transceiver(track.into(), send_only("voice"))
-        .expect("a sender");
+    let (_, feeder) = hum(&caller, "voice");
     negotiate(&mut caller, &mut callee, OfferOptions::default()).await;
     let frame = VideoFrame {
         rotation: VideoRotation::VideoRotation0,

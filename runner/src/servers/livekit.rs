@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result};
 
+use super::relay::Relay;
 use super::{free_port, secret};
 use crate::parts::Parts;
 use crate::process::Process;
@@ -16,9 +17,6 @@ const STOP_LIMIT: Duration = Duration::from_secs(10);
 /// Asked once, it waits for everybody to leave; asked twice, it goes. Signals too close to one another are one.
 const ASK_AGAIN: Duration = Duration::from_millis(300);
 const API_KEY: &str = "rapporteur";
-/// Addresses that its TURN server lends.
-const RELAY_PORTS_FROM: u16 = 30_000;
-const RELAY_PORTS_TO: u16 = 32_000;
 
 /// A media server, or the one at `LIVEKIT_URL`.
 #[derive(Debug)]
@@ -56,26 +54,22 @@ impl Livekit {
     /// # Errors
     /// As [`Livekit::start`].
     pub async fn start_behind(parts: &Parts, folder: &Path, media_address: Ipv4Addr) -> Result<Self> {
-        Self::start_configured(parts, folder, media_address, "").await
+        Self::start_configured(parts, folder, media_address, None).await
     }
 
-    /// As [`Livekit::start`], with its TURN server, over UDP; clients are told of it when they join.
+    /// As [`Livekit::start`], with its TURN server; clients are told of it when they join.
     ///
     /// # Errors
     /// As [`Livekit::start`].
-    pub async fn start_with_relay(parts: &Parts, folder: &Path) -> Result<Self> {
-        let relay = format!(
-            "turn:\n  enabled: true\n  udp_port: {}\n  relay_range_start: {RELAY_PORTS_FROM}\n  relay_range_end: {RELAY_PORTS_TO}\n  allow_restricted_peer_cidrs: [127.0.0.0/8]\n",
-            free_port()?
-        );
-        Self::start_configured(parts, folder, Ipv4Addr::LOCALHOST, &relay).await
+    pub async fn start_with_relay(parts: &Parts, folder: &Path, relay: &Relay) -> Result<Self> {
+        Self::start_configured(parts, folder, Ipv4Addr::LOCALHOST, Some(relay)).await
     }
 
     async fn start_configured(
         parts: &Parts,
         folder: &Path,
         media_address: Ipv4Addr,
-        more: &str,
+        relay: Option<&Relay>,
     ) -> Result<Self> {
         let Some(program) = parts.livekit_server.clone() else {
             let variable = |name: &str| {
@@ -91,11 +85,18 @@ impl Livekit {
         };
         std::fs::create_dir_all(folder)?;
         let (port, udp_port, api_secret) = (free_port()?, free_port()?, secret());
+        let relay = relay.map(|relay| relay.sections(API_KEY, &api_secret));
+        let relay = relay.transpose()?.unwrap_or_default();
         let config = folder.join("livekit.yaml");
-        std::fs::write(
-            &config,
-            configuration(port, free_port()?, udp_port, media_address, &api_secret) + more,
-        )?;
+        let text = configuration(
+            port,
+            free_port()?,
+            udp_port,
+            media_address,
+            &api_secret,
+            &relay.in_rtc,
+        );
+        std::fs::write(&config, text + &relay.after)?;
         let own = Own {
             process: None,
             program,
@@ -165,6 +166,7 @@ fn configuration(
     udp_port: u16,
     media_address: Ipv4Addr,
     api_secret: &str,
+    in_rtc: &str,
 ) -> String {
     format!(
         "port: {port}
@@ -177,7 +179,7 @@ rtc:
   stun_servers: [127.0.0.1:9]
   interfaces:
     includes: [lo]
-keys:
+{in_rtc}keys:
   {API_KEY}: {api_secret}
 enable_participant_data_blob: true
 "

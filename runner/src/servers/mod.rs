@@ -4,6 +4,7 @@
 mod livekit;
 mod ours;
 mod postgres;
+mod relay;
 
 use std::net::{Ipv4Addr, TcpListener, UdpSocket};
 use std::path::{Path, PathBuf};
@@ -13,6 +14,7 @@ use anyhow::{Context as _, Result};
 pub use livekit::Livekit;
 pub use ours::{Agent, Dispatcher, Transcriber};
 pub use postgres::{Durability, Postgres};
+pub use relay::Relay;
 
 use crate::parts::Parts;
 

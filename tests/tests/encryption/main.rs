@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use anyhow::{Result, ensure};
 use livekit::e2ee::key_provider::KeyProviderOptions;
-use livekit::webrtc::native::frame_cryptor::EncryptionState;
+use livekit::webrtc::native::frame_cryptor::{EncryptionState, KeyDerivationAlgorithm};
 
 use ground::{Ground, Sound, TONE_TOLERANCE_HZ};
 use ours::Ours;
@@ -209,9 +209,71 @@ macro_rules! scenarios {
     };
 }
 
+/// Whoever has the key judges every frame of ours that the server passes on, and tells of each that is not encrypted: from the
+/// first to the last, through a reconnection that makes everything anew, and when we leave in the middle of a tone.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nothing_of_ours_is_in_the_clear() -> Result<()> {
+    let ground = Ground::prepare().await?;
+    let room = ground.room();
+    let join = async |identity| {
+        let token = ground.token(&room, identity)?;
+        Ours::connect(ground.url(), &token, Some(SECRET), options(0)).await
+    };
+    let (judge, ours) = (join("judge").await?, join("ours").await?);
+    ours.publish(OUR_HZ).await?;
+    judge.wait_for_tone(OUR_HZ, LIMIT).await?;
+    ours.reconnect().await?;
+    let frames = judge.frames();
+    judge.wait_for_frames(frames + 100, LIMIT).await?;
+    judge.wait_for_tone(OUR_HZ, LIMIT).await?;
+    ours.leave().await?;
+    // What the server still had of us comes before our words do.
+    let last = join("last").await?;
+    last.say("that was all").await?;
+    judge.wait_for_text("that was all", LIMIT).await?;
+    let states = judge.states("ours");
+    ensure!(
+        states.contains(&EncryptionState::Ok)
+            && states
+                .iter()
+                .all(|state| matches!(state, EncryptionState::New | EncryptionState::Ok)),
+        "{states:?}"
+    );
+    last.leave().await?;
+    judge.leave().await?;
+    ground.end().await;
+    Ok(())
+}
+
 mod with_python {
     use super::*;
     scenarios!(python::Python: the_right_key, the_wrong_key, no_key_here, no_key_there, a_ratcheted_key, our_ratcheted_key);
+
+    /// For secrets that are random already.
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn keys_derived_by_hkdf() -> Result<()> {
+        let ground = Ground::prepare().await?;
+        let room = ground.room();
+        let (url, token) = (ground.url(), ground.token(&room, "theirs")?);
+        let mut theirs = python::Python::start(&ground).await?;
+        theirs.derive_by("HKDF").await?;
+        theirs.connect(url, &token, Some(SECRET), 0).await?;
+        let hkdf = KeyProviderOptions {
+            key_derivation_algorithm: KeyDerivationAlgorithm::HKDF,
+            ..options(0)
+        };
+        let ours = Ours::connect(url, &ground.token(&room, "ours")?, Some(SECRET), hkdf).await?;
+        theirs.publish(THEIR_HZ).await?;
+        ours.publish(OUR_HZ).await?;
+        ours.wait_for_tone(THEIR_HZ, LIMIT).await?;
+        wait_for_their_ears(&mut theirs, OUR_HZ).await?;
+        theirs.say("from them").await?;
+        ours.wait_for_text("from them", LIMIT).await?;
+        ours.leave().await?;
+        theirs.leave().await?;
+        ground.end().await;
+        Ok(())
+    }
 
     #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
     async fn each_has_a_key_of_his_own() -> Result<()> {

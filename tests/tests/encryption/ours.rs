@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use anyhow::{Result, ensure};
 use futures_util::StreamExt as _;
+use livekit::SimulateScenario;
 use livekit::e2ee::key_provider::{KeyProvider, KeyProviderOptions};
 use livekit::e2ee::{E2eeOptions, EncryptionType};
 use livekit::options::TrackPublishOptions;
@@ -31,6 +32,7 @@ struct Heard {
     played: usize,
     texts: Vec<String>,
     states: Vec<(String, EncryptionState)>,
+    reconnections: usize,
 }
 
 pub(crate) struct Ours {
@@ -153,6 +155,10 @@ impl Ours {
         self.wait_for(&format!("{state:?} of {of}"), limit, told).await
     }
 
+    pub(crate) fn frames(&self) -> usize {
+        locked(&self.heard).frames
+    }
+
     /// So many frames of 10 ms of their track, whatever is in them.
     pub(crate) async fn wait_for_frames(&self, count: usize, limit: Duration) -> Result<()> {
         self.wait_for("frames", limit, |heard| heard.frames >= count)
@@ -178,6 +184,7 @@ impl Ours {
                     played: heard.played,
                     texts: heard.texts.clone(),
                     states: heard.states.clone(),
+                    reconnections: heard.reconnections,
                 }
             };
             if wanted(&snapshot) {
@@ -192,6 +199,24 @@ impl Ours {
             );
             tokio::time::sleep(POLL).await;
         }
+    }
+
+    /// What we were told about somebody's frames, or about ours.
+    pub(crate) fn states(&self, of: &str) -> Vec<EncryptionState> {
+        let heard = locked(&self.heard);
+        let told = heard.states.iter().filter(|(who, _)| who == of);
+        told.map(|(_, state)| *state).collect()
+    }
+
+    /// Everything anew: connection, tracks, cryptors.
+    pub(crate) async fn reconnect(&self) -> Result<()> {
+        let before = locked(&self.heard).reconnections;
+        self.room
+            .simulate_scenario(SimulateScenario::FullReconnect)
+            .await?;
+        let limit = Duration::from_secs(20);
+        self.wait_for("the reconnection", limit, |heard| heard.reconnections > before)
+            .await
     }
 
     pub(crate) async fn leave(self) -> Result<()> {
@@ -217,6 +242,7 @@ async fn follow(mut events: UnboundedReceiver<RoomEvent>, heard: Arc<Mutex<Heard
                 let text = String::from_utf8_lossy(&payload).into_owned();
                 locked(&heard).texts.push(text);
             }
+            RoomEvent::Reconnected => locked(&heard).reconnections += 1,
             RoomEvent::E2eeStateChanged { participant, state } => {
                 let of = participant.identity().to_string();
                 locked(&heard).states.push((of, state));

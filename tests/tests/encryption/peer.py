@@ -7,6 +7,7 @@ import sys
 
 import numpy as np
 from livekit import rtc
+from livekit.rtc._proto.e2ee_pb2 import KeyDerivationFunction
 
 RATE_HZ = 48_000
 FRAME_SAMPLES = RATE_HZ // 100
@@ -35,6 +36,7 @@ class Peer:
         self.tasks: set[asyncio.Task] = set()
         self.last = np.zeros(0, np.int16)
         self.loudest = 0
+        self.derivation = "PBKDF2"
         self.room.on("track_subscribed", lambda track, *_: self.do(self.listen(track)))
         self.room.on("data_received", lambda packet: tell("text", text=bytes(packet.data).decode()))
         self.room.on("e2ee_state_changed", self.state)
@@ -61,11 +63,15 @@ class Peer:
 
     async def obey(self, order: dict) -> None:
         match order["do"]:
+            case "derive":
+                self.derivation = order["by"]
+                tell("derives")
             case "connect":
                 secret = order["secret"]
                 keys = rtc.KeyProviderOptions(
                     shared_key=secret.encode() if secret is not None else None,
                     ratchet_window_size=order["window"],
+                    key_derivation_function=KeyDerivationFunction.Value(self.derivation),
                 )
                 options = rtc.RoomOptions(encryption=rtc.E2EEOptions(key_provider_options=keys))
                 await self.room.connect(order["url"], order["token"], options)

@@ -25,6 +25,12 @@ pub(crate) struct Python {
 }
 
 impl Python {
+    /// How keys are made from secrets, from the next connection on.
+    pub(crate) async fn derive_by(&mut self, name: &str) -> Result<()> {
+        let order = json!({"do": "derive", "by": name});
+        self.order(order, "derives").await.map(drop)
+    }
+
     pub(crate) async fn keep(&mut self, of: &str, secret: &str) -> Result<()> {
         let order = json!({"do": "key", "of": of, "secret": secret});
         self.order(order, "kept").await.map(drop)

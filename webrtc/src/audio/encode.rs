@@ -20,8 +20,6 @@ const DEFAULT_BITRATE_BPS: u32 = 32_000;
 const BITRATE_RANGE_BPS: std::ops::RangeInclusive<u32> = 6_000..=510_000;
 /// Of 10. Above this the gain in quality at speech rates is small and the cost is not.
 const COMPLEXITY: u8 = 5;
-/// Loss the encoder prepares for when error correction is on: without a hint it adds none.
-const EXPECTED_LOSS_PERCENT: u8 = 5;
 /// RFC 6716, section 3.4: no packet is longer for one frame.
 const MAX_PACKET_BYTES: usize = 1_275;
 /// Opus marks a frame that need not be sent by a packet of at most this length. It may do so in quiet
@@ -116,9 +114,7 @@ impl FrameEncoder {
             .bitrate(Bitrate::Bits(bitrate_bps))
             .complexity(COMPLEXITY);
         if options.fec {
-            builder = builder
-                .inband_fec(InbandFec::Enabled)
-                .packet_loss_perc(EXPECTED_LOSS_PERCENT);
+            builder = builder.inband_fec(InbandFec::Enabled);
         }
         Ok(Self {
             encoder: builder.build()?,
@@ -136,6 +132,15 @@ impl FrameEncoder {
 
     pub(crate) fn options(&self) -> EncoderOptions {
         self.options
+    }
+
+    /// Where error correction was negotiated, copies are added for as long as loss is expected, the more
+    /// of it the coarser the frames themselves. Without a hint, to begin with, there are none.
+    pub(crate) fn expect_loss(&mut self, percent: u8) {
+        if self.options.fec && self.encoder.packet_loss_perc() != percent {
+            // Refused above 100 only.
+            let _ = self.encoder.set_packet_loss_perc(percent.min(100));
+        }
     }
 
     /// Takes 10 ms of sound that is played at `slot`; every other step completes a frame.

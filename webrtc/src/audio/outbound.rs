@@ -58,6 +58,7 @@ struct State {
     listeners: Vec<(Arc<FrameQueue>, Converter)>,
     stats: OutboundAudioStats,
     scratch: Vec<i16>,
+    expected_loss_percent: u8,
 }
 
 impl OutboundAudio {
@@ -68,6 +69,7 @@ impl OutboundAudio {
             listeners: Vec::new(),
             stats: OutboundAudioStats::default(),
             scratch: Vec::new(),
+            expected_loss_percent: 0,
         };
         let enabled = AtomicBool::new(true);
         let state = Mutex::new(state);
@@ -88,15 +90,27 @@ impl OutboundAudio {
         {
             let mut state = outbound.state.lock();
             let kept = state.sink.take().and_then(|(_, encoder)| encoder);
-            let encoder = match kept {
+            let mut encoder = match kept {
                 Some(encoder) if encoder.options() == options => Some(encoder),
                 _ => FrameEncoder::new(outbound.source.format(), options)
                     .inspect_err(|error| tracing::error!(%error, "no encoder: the track stays silent"))
                     .ok(),
             };
+            if let Some(encoder) = &mut encoder {
+                encoder.expect_loss(state.expected_loss_percent);
+            }
             state.sink = Some((sink, encoder));
         }
         outbound.source.attach(outbound.as_outlet());
+    }
+
+    /// Prepares for this loss from the next frame on.
+    pub(crate) fn expect_loss(&self, percent: u8) {
+        let mut state = self.inner.state.lock();
+        state.expected_loss_percent = percent;
+        if let Some((_, Some(encoder))) = &mut state.sink {
+            encoder.expect_loss(percent);
+        }
     }
 
     /// Sends no more.
@@ -159,6 +173,7 @@ impl Outlet for Outbound {
             listeners,
             stats,
             scratch,
+            ..
         } = &mut *state;
         stats.measure(pcm);
         listeners.retain_mut(|(queue, converter)| {

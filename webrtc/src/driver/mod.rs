@@ -10,7 +10,7 @@ use std::{
     panic::{AssertUnwindSafe, catch_unwind},
     sync::{
         Arc,
-        atomic::{AtomicU64, Ordering},
+        atomic::{AtomicBool, AtomicU64, Ordering},
     },
     time::{Duration, Instant},
 };
@@ -22,7 +22,7 @@ use self::{
     callback::Callback,
     channel::ChannelHandle,
     servers::Found,
-    sockets::{Datagram, Sockets},
+    sockets::{Datagram, Moved, Sockets},
 };
 use crate::{
     RtcError,
@@ -44,6 +44,7 @@ pub(crate) mod channel;
 pub(crate) mod fuzzing {
     pub use super::servers::fuzzing::{stun_answer, turn_client, turn_stream};
 }
+mod interfaces;
 mod servers;
 mod sockets;
 mod tcp;
@@ -90,6 +91,8 @@ pub(crate) struct Connection {
     channels: Mutex<HashMap<usize, Arc<ChannelHandle>>>,
     pub(crate) callbacks: Callbacks,
     negotiation_events: AtomicU64,
+    /// Our own addresses may be told to the other side.
+    hosts: AtomicBool,
     /// Servers that the task has not asked yet.
     servers: Mutex<Option<(Vec<IceServer>, IceTransportsType)>>,
 }
@@ -113,6 +116,7 @@ impl Connection {
             channels: Mutex::default(),
             callbacks: Callbacks::default(),
             negotiation_events: AtomicU64::new(0),
+            hosts: AtomicBool::new(usable == IceTransportsType::All),
             servers: Mutex::new(None),
         });
         connection.ask(config);
@@ -124,6 +128,7 @@ impl Connection {
     pub(crate) fn ask(&self, config: RtcConfiguration) {
         let mut engine = self.engine();
         if config.ice_transport_type == IceTransportsType::Relay {
+            self.hosts.store(false, Ordering::Relaxed);
             engine.forget_direct_candidates();
         }
         if !config.ice_servers.is_empty() {
@@ -227,6 +232,19 @@ impl Connection {
         }
     }
 
+    /// This host has other addresses than before.
+    fn moved(&self, moved: Moved) {
+        let mut engine = self.engine();
+        for candidate in &moved.lost {
+            engine.lose_candidate(candidate);
+        }
+        if self.hosts.load(Ordering::Relaxed) {
+            for candidate in moved.gained {
+                engine.add_found_candidate(candidate);
+            }
+        }
+    }
+
     /// Callbacks hold whatever the program put into them; after the end they are let go.
     fn forget(&self) {
         self.callbacks.forget();
@@ -280,7 +298,11 @@ async fn run(connection: Arc<Connection>, mut sockets: Sockets) {
         {
             found.push(Found::Done);
         }
-        sockets.handle_timeout(Instant::now());
+        let now = Instant::now();
+        if let Some(moved) = sockets.follow_interfaces(now) {
+            connection.moved(moved);
+        }
+        sockets.handle_timeout(now);
         found.extend(sockets.take_found());
         let found_by = |found| connection.found(found);
         found.into_iter().for_each(found_by);

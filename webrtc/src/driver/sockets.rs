@@ -4,6 +4,7 @@
 use std::{
     io,
     net::{IpAddr, SocketAddr},
+    sync::Arc,
     task::{Context, Poll},
     time::Instant,
 };
@@ -12,11 +13,11 @@ use bytes::BytesMut;
 use rtc::{
     ice::tcp_type::TcpType,
     peer_connection::transport::{CandidateConfig, CandidateHostConfig, RTCIceCandidate},
-    shared::ifaces::ifaces,
 };
 use tokio::{io::ReadBuf, net::UdpSocket};
 
 use super::{
+    interfaces::{self, Addresses},
     servers::{Found, Servers},
     tcp::TcpLinks,
 };
@@ -26,8 +27,6 @@ use crate::{
     peer_connection_factory::{IceServer, IceTransportsType},
 };
 
-/// How many addresses of this host are used.
-const MAX_LOCAL_ADDRESSES: usize = 8;
 /// How many datagrams are taken from the sockets before the connection looks at them.
 const MAX_DATAGRAMS_PER_BATCH: usize = 64;
 /// How many errors of a socket are passed over at once.
@@ -40,7 +39,18 @@ const TCP_DISCARD_PORT: u16 = 9;
 /// A received datagram.
 pub(super) type Datagram = (Path, BytesMut);
 
+/// Candidates of addresses that this host has got, or has no more.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(super) struct Moved {
+    pub(super) lost: Vec<String>,
+    pub(super) gained: Vec<String>,
+}
+
 pub(super) struct Sockets {
+    usable: IceTransportsType,
+    /// As of the last look.
+    addresses: Addresses,
+    looked: Instant,
     udp: Vec<(SocketAddr, UdpSocket)>,
     tcp: TcpLinks,
     servers: Servers,
@@ -51,39 +61,67 @@ impl Sockets {
     /// Opens a socket on each usable address, unless only relays are to be used. Must be called
     /// within a tokio runtime.
     pub(super) fn open(usable: IceTransportsType) -> Result<Self, RtcError> {
-        let mut udp = Vec::new();
-        let addresses = match usable {
-            IceTransportsType::Relay => Vec::new(),
-            IceTransportsType::NoHost | IceTransportsType::All => local_addresses(),
-        };
-        for address in addresses {
-            match bind(address) {
-                Ok(socket) => udp.push(socket),
-                Err(error) => tracing::debug!(%address, %error, "address not usable"),
-            }
-        }
-        if udp.is_empty() && usable != IceTransportsType::Relay {
-            return Err(RtcError::internal("no address of this host can be used"));
-        }
-        Ok(Self {
-            udp,
+        let now = Instant::now();
+        let mut sockets = Self {
+            usable,
+            addresses: Addresses::default(),
+            looked: now,
+            udp: Vec::new(),
             tcp: TcpLinks::default(),
             servers: Servers::new()?,
             buffer: Box::new([0; MAX_DATAGRAM_BYTES]),
-        })
+        };
+        sockets.follow(interfaces::addresses(now));
+        if sockets.udp.is_empty() && usable != IceTransportsType::Relay {
+            return Err(RtcError::internal("no address of this host can be used"));
+        }
+        Ok(sockets)
+    }
+
+    /// Looks at the addresses of this host: sockets on new ones are opened, those on addresses that are
+    /// gone are closed.
+    pub(super) fn follow_interfaces(&mut self, now: Instant) -> Option<Moved> {
+        // This is asked with each packet.
+        if now.saturating_duration_since(self.looked) < interfaces::LOOK_EVERY {
+            return None;
+        }
+        self.looked = now;
+        let addresses = interfaces::addresses(now);
+        // The same list is the same allocation.
+        (!Arc::ptr_eq(&addresses, &self.addresses)).then(|| self.follow(addresses))
+    }
+
+    fn follow(&mut self, addresses: Addresses) -> Moved {
+        if self.usable == IceTransportsType::Relay {
+            self.addresses = addresses;
+            return Moved::default();
+        }
+        let gone = |(local, _): &mut (SocketAddr, UdpSocket)| !addresses.contains(&local.ip());
+        let lost: Vec<_> = self.udp.extract_if(.., gone).map(|(local, _)| local).collect();
+        let mut gained = Vec::new();
+        for address in addresses.iter() {
+            if self.udp.iter().any(|(local, _)| local.ip() == *address) {
+                continue;
+            }
+            match bind(*address) {
+                Ok(socket) => {
+                    gained.push(socket.0);
+                    self.udp.push(socket);
+                }
+                Err(error) => tracing::debug!(%address, %error, "address not usable"),
+            }
+        }
+        self.addresses = addresses;
+        Moved {
+            lost: host_candidates(&lost),
+            gained: host_candidates(&gained),
+        }
     }
 
     /// Our addresses as candidate attributes: UDP, and TCP that we open ourselves.
     pub(super) fn candidates(&self) -> Vec<String> {
-        let udp = self
-            .udp
-            .iter()
-            .map(|(local, _)| host_candidate(*local, TcpType::Unspecified));
-        let tcp = self
-            .udp
-            .iter()
-            .map(|(local, _)| host_candidate(SocketAddr::new(local.ip(), TCP_DISCARD_PORT), TcpType::Active));
-        udp.chain(tcp).flatten().collect()
+        let locals: Vec<_> = self.udp.iter().map(|(local, _)| *local).collect();
+        host_candidates(&locals)
     }
 
     /// Asks servers for further addresses; true when any is asked.
@@ -181,34 +219,14 @@ fn bind(address: IpAddr) -> io::Result<(SocketAddr, UdpSocket)> {
     Ok((socket.local_addr()?, UdpSocket::from_std(socket)?))
 }
 
-/// The addresses of this host at which a peer may reach it. Loopback is last: it serves servers and
-/// tests on the same machine.
-fn local_addresses() -> Vec<IpAddr> {
-    let mut addresses: Vec<IpAddr> = match ifaces() {
-        Ok(interfaces) => interfaces
-            .into_iter()
-            .filter_map(|interface| interface.addr)
-            .map(|address| address.ip())
-            .filter(is_usable)
-            .collect(),
-        Err(error) => {
-            tracing::warn!(%error, "the addresses of this host cannot be listed");
-            Vec::new()
-        }
-    };
-    addresses.sort();
-    addresses.dedup();
-    addresses.sort_by_key(|address| (address.is_loopback(), address.is_ipv6()));
-    addresses.truncate(MAX_LOCAL_ADDRESSES);
-    addresses
-}
-
-fn is_usable(address: &IpAddr) -> bool {
-    match address {
-        IpAddr::V4(v4) => !v4.is_unspecified() && !v4.is_link_local(),
-        // Link-local addresses need a zone, which candidates cannot carry.
-        IpAddr::V6(v6) => !v6.is_unspecified() && !v6.is_unicast_link_local() && !v6.is_loopback(),
-    }
+fn host_candidates(locals: &[SocketAddr]) -> Vec<String> {
+    let udp = locals
+        .iter()
+        .map(|local| host_candidate(*local, TcpType::Unspecified));
+    let tcp = locals
+        .iter()
+        .map(|local| host_candidate(SocketAddr::new(local.ip(), TCP_DISCARD_PORT), TcpType::Active));
+    udp.chain(tcp).flatten().collect()
 }
 
 fn host_candidate(address: SocketAddr, tcp_type: TcpType) -> Option<String> {
@@ -229,4 +247,44 @@ fn host_candidate(address: SocketAddr, tcp_type: TcpType) -> Option<String> {
     };
     let candidate = config.new_candidate_host().ok()?;
     Some(RTCIceCandidate::from(&candidate).to_json().ok()?.candidate)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn addresses(texts: &[&str]) -> Addresses {
+        texts
+            .iter()
+            .map(|text| text.parse().expect("an address"))
+            .collect()
+    }
+
+    #[tokio::test]
+    async fn sockets_follow_the_addresses_of_the_host() {
+        let mut sockets = Sockets::open(IceTransportsType::All).expect("sockets");
+        sockets.follow(addresses(&["127.0.0.1"]));
+        let kept = sockets.udp[0].0;
+        let moved = sockets.follow(addresses(&["127.0.0.1", "127.0.0.2"]));
+        assert!(moved.lost.is_empty());
+        let [udp, tcp] = moved.gained.as_slice() else {
+            panic!("{moved:?}")
+        };
+        assert!(udp.contains(" udp ") && udp.contains(" 127.0.0.2 "), "{udp}");
+        assert!(tcp.contains(" tcp ") && tcp.contains(" 127.0.0.2 9 "), "{tcp}");
+
+        let moved = sockets.follow(addresses(&["127.0.0.2"]));
+        assert!(moved.gained.is_empty());
+        assert!(
+            moved.lost[0].contains(&format!(" {} {} typ host", kept.ip(), kept.port())),
+            "{moved:?}"
+        );
+        assert_eq!(sockets.udp.len(), 1);
+        assert!(bind_at(kept).is_ok(), "the socket is closed");
+        assert_eq!(sockets.follow(addresses(&["127.0.0.2"])), Moved::default());
+    }
+
+    fn bind_at(address: SocketAddr) -> io::Result<std::net::UdpSocket> {
+        std::net::UdpSocket::bind(address)
+    }
 }

@@ -4,12 +4,10 @@
 //! know: the tracks of the public API, the route from media source to track, the sequence of what
 //! is sent. Both lists have the same order and only grow.
 
-use std::{collections::HashMap, sync::Arc, time::Instant};
+use std::{collections::HashMap, sync::Arc};
 
-use bytes::Bytes;
 use rtc::{
     media_stream::MediaStreamTrack as RtcTrack,
-    rtp,
     rtp_transceiver::{
         RTCRtpTransceiverDirection, RTCRtpTransceiverInit,
         rtp_sender::{RTCRtpCodingParameters, RTCRtpEncodingParameters, RtpCodecKind},
@@ -17,24 +15,24 @@ use rtc::{
 };
 
 use super::{
-    Engine, EngineEvent, enqueue,
-    sdp::{self, MediaSection, OpusFormat},
+    Engine,
+    sdp::{self, OpusFormat},
     settings,
 };
 use crate::{
     MediaType, RtcError,
-    audio::{EncodedAudio, EncoderOptions, InboundAudio, InboundAudioStats, OutboundAudioStats, RtpAudio},
+    audio::{EncodedAudio, EncoderOptions, InboundAudio},
     audio_track::RtcAudioTrack,
-    media_stream::MediaStream,
     media_stream_track::MediaStreamTrack,
     native::{create_random_uuid, frame_cryptor::MediaCryptor},
-    rtp_parameters::{
-        RtcpParameters, RtpCodecParameters, RtpEncodingParameters, RtpHeaderExtensionParameters,
-        RtpParameters,
-    },
+    rtp_parameters::RtpParameters,
     rtp_transceiver::{RtpTransceiverDirection, RtpTransceiverInit},
     video_track::RtcVideoTrack,
 };
+
+mod packets;
+mod reported;
+mod sync;
 
 /// Takes the encoded sound of local tracks. Called by the encoder, never blocks.
 pub(crate) trait AudioSink: Send + Sync {
@@ -317,95 +315,10 @@ impl Engine {
         self.transceivers.get(index)?.sender.track.clone()
     }
 
-    pub(crate) fn sender_parameters(&self, index: usize) -> RtpParameters {
-        let Some(Transceiver { kind, sender, .. }) = self.transceivers.get(index) else {
-            return RtpParameters::default();
-        };
-        let mut parameters = described(*kind, sender.opus.as_ref(), sender.audio_level_id);
-        parameters.rtcp.cname = "-".to_owned();
-        parameters.encodings = sender.parameters.encodings.clone();
-        for encoding in &mut parameters.encodings {
-            encoding.has_ssrc = true;
-            encoding.ssrc = sender.ssrc;
-        }
-        parameters.degradation_preference = sender.parameters.degradation_preference;
-        parameters
-    }
-
-    /// Takes limits of bitrate and the like; codecs and numbers stay as negotiated.
-    pub(crate) fn set_sender_parameters(
-        &mut self,
-        index: usize,
-        parameters: RtpParameters,
-    ) -> Result<(), RtcError> {
-        self.ensure_open()?;
-        let Some(transceiver) = self.transceivers.get_mut(index) else {
-            return Err(RtcError::invalid_state("no such sender"));
-        };
-        transceiver.sender.parameters = parameters;
-        self.update_sender(index);
-        Ok(())
-    }
-
     pub(crate) fn receiver_track(&self, index: usize) -> Option<MediaStreamTrack> {
         self.transceivers
             .get(index)
             .map(|transceiver| transceiver.receiver.track.clone())
-    }
-
-    /// What the track behind a media source has measured.
-    pub(super) fn inbound_audio_stats(&self, ssrc: u32) -> Option<InboundAudioStats> {
-        self.routes.get(&ssrc).map(|route| route.inbound.stats())
-    }
-
-    /// What the local tracks have measured, by transceiver.
-    pub(super) fn outbound_audio_stats(&self) -> Vec<(usize, OutboundAudioStats)> {
-        self.transceivers
-            .iter()
-            .enumerate()
-            .filter_map(|(index, transceiver)| Some((index, transceiver.sender.outbound()?.stats())))
-            .collect()
-    }
-
-    /// The media source that a sender sends under.
-    pub(super) fn sender_ssrc(&self, index: usize) -> Option<u32> {
-        self.transceivers
-            .get(index)
-            .map(|transceiver| transceiver.sender.ssrc)
-    }
-
-    /// The media source that a receiver receives.
-    pub(super) fn receiver_ssrc(&self, index: usize) -> Option<u32> {
-        self.transceivers.get(index)?.receiver.ssrc
-    }
-
-    /// The streams of what is received; none while the other side does not send.
-    pub(crate) fn receiver_streams(&self, index: usize) -> Vec<MediaStream> {
-        let Some(Transceiver { receiver, .. }) = self.transceivers.get(index) else {
-            return Vec::new();
-        };
-        match &receiver.stream_id {
-            Some(id) if receiver.active => {
-                vec![MediaStream::new(id.clone(), vec![receiver.track.clone()])]
-            }
-            _ => Vec::new(),
-        }
-    }
-
-    pub(crate) fn receiver_parameters(&self, index: usize) -> RtpParameters {
-        let Some(Transceiver { kind, receiver, .. }) = self.transceivers.get(index) else {
-            return RtpParameters::default();
-        };
-        let route = receiver.ssrc.and_then(|ssrc| self.routes.get(&ssrc));
-        let mut parameters = described(*kind, None, route.and_then(|route| route.audio_level_id));
-        if let Some(ssrc) = receiver.ssrc {
-            parameters.encodings = vec![RtpEncodingParameters {
-                has_ssrc: true,
-                ssrc,
-                ..Default::default()
-            }];
-        }
-        parameters
     }
 
     /// The tag of the first media section, on whose transport all others travel.
@@ -444,132 +357,6 @@ impl Engine {
         }
     }
 
-    /// Sends sound. Dropped until the other side has agreed to receive it: `rtc` would send it at
-    /// once, and the server complains of a stream that it does not know.
-    pub(crate) fn send_audio(&mut self, now: Instant, index: usize, audio: EncodedAudio) {
-        let sends = self.is_sending(index);
-        let Some(Transceiver { sender, .. }) = self.transceivers.get_mut(index) else {
-            return;
-        };
-        let Some(opus) = sender.opus.as_ref().filter(|_| sends && sender.track.is_some()) else {
-            return;
-        };
-        let mut payload = audio.payload;
-        if let Some(cryptor) = &sender.cryptor {
-            let outcome = cryptor.encrypt(sender.ssrc, audio.timestamp, payload);
-            for state in outcome.states {
-                enqueue(&mut self.events, EngineEvent::Encryption(cryptor.clone(), state));
-            }
-            let Some(encrypted) = outcome.frame else { return };
-            payload = encrypted;
-        }
-        let mut header = rtp::header::Header {
-            version: 2,
-            marker: audio.marker,
-            payload_type: opus.payload_type,
-            sequence_number: sender.sequence,
-            timestamp: audio.timestamp,
-            ssrc: sender.ssrc,
-            ..Default::default()
-        };
-        if let Some(id) = sender.audio_level_id {
-            let level = audio.level_dbov.min(127) | if audio.voice { 0x80 } else { 0 };
-            // Refused only for a number outside 1..=14; the packet is as good without.
-            let _ = header.set_extension(id, Bytes::copy_from_slice(&[level]));
-        }
-        sender.sequence = sender.sequence.wrapping_add(1);
-        let packet = rtp::Packet { header, payload };
-        if let Some(mut sender) = self.rtc.rtp_sender(index.into())
-            && let Err(error) = sender.write_rtp(now, packet)
-        {
-            tracing::debug!(%error, transceiver = index, "sound not sent");
-        }
-    }
-
-    pub(super) fn route_audio(&mut self, packet: rtp::Packet, arrival: Instant) {
-        let Some(route) = self.routes.get(&packet.header.ssrc) else {
-            return;
-        };
-        if packet.payload.is_empty() {
-            return; // Padding, sent to probe the network.
-        }
-        let level = route
-            .audio_level_id
-            .and_then(|id| packet.header.get_extension(id))
-            .and_then(|value| value.first().map(|byte| byte & 0x7f));
-        let mut audio = RtpAudio {
-            sequence: packet.header.sequence_number,
-            timestamp: packet.header.timestamp,
-            payload: packet.payload,
-            level_dbov: level,
-            marker: packet.header.marker,
-        };
-        route.inbound.count(&audio, arrival);
-        if let Some(cryptor) = &route.cryptor {
-            let outcome = cryptor.decrypt(audio.payload);
-            for state in outcome.states {
-                enqueue(&mut self.events, EngineEvent::Encryption(cryptor.clone(), state));
-            }
-            // What stays closed is not played: to the jitter buffer it is lost.
-            let Some(plain) = outcome.frame else { return };
-            audio.payload = plain;
-        }
-        route.inbound.push(audio, arrival);
-    }
-
-    /// Somebody changed the section of this mid from inactive to receiving.
-    pub(super) fn revive_receiving(&mut self, mid: &str) {
-        if let Some(index) = self.index_of(mid) {
-            self.set_rtc_direction(index, RtpTransceiverDirection::RecvOnly);
-        }
-    }
-
-    /// Takes over the mids that `rtc` gave.
-    pub(super) fn sync_mids(&mut self) {
-        for (index, transceiver) in self.transceivers.iter_mut().enumerate() {
-            if transceiver.mid.is_none()
-                && let Some(of_rtc) = self.rtc.rtp_transceiver(index)
-            {
-                transceiver.mid = of_rtc.mid().clone();
-            }
-        }
-    }
-
-    /// A remote offer makes transceivers in `rtc`: they get their counterparts.
-    pub(super) fn sync_remote_transceivers(&mut self) {
-        let sections = self.remote_sections();
-        for index in self.transceivers.len()..self.rtc.get_transceivers().count() {
-            let mid = self.rtc.rtp_transceiver(index).and_then(|it| it.mid().clone());
-            let is_video = sections
-                .iter()
-                .any(|section| Some(&section.mid) == mid.as_ref() && section.kind == "video");
-            let kind = if is_video {
-                MediaKind::Video
-            } else {
-                MediaKind::Audio
-            };
-            self.transceivers.push(Transceiver::new(kind, None, 0));
-        }
-        self.sync_mids();
-    }
-
-    /// Brings tracks, routes and encoders in line with the descriptions.
-    pub(super) fn update_media(&mut self) {
-        for section in self.remote_sections() {
-            let Some(index) = self.index_of(&section.mid) else {
-                continue;
-            };
-            self.update_receiver(index, &section);
-            let sender = &mut self.transceivers[index].sender;
-            sender.opus = section.opus;
-            sender.audio_level_id = section.audio_level_id;
-        }
-        self.rebuild_routes();
-        for index in 0..self.transceivers.len() {
-            self.update_sender(index);
-        }
-    }
-
     /// Ends all tracks.
     pub(super) fn stop_media(&mut self) {
         self.routes.clear();
@@ -579,99 +366,12 @@ impl Engine {
         }
     }
 
-    fn update_receiver(&mut self, index: usize, section: &MediaSection) {
-        let wanted = matches!(
-            self.direction(index),
-            RtpTransceiverDirection::RecvOnly | RtpTransceiverDirection::SendRecv
-        );
-        let Transceiver { kind, receiver, .. } = &mut self.transceivers[index];
-        if !(wanted && section.direction.sends()) {
-            if receiver.active {
-                receiver.deactivate();
-            }
-            return;
-        }
-        let same_track = receiver.active
-            && receiver.stream_id == section.stream_id
-            && receiver.remote_track_id == section.track_id;
-        receiver.ssrc = section.ssrc;
-        if same_track {
-            return;
-        }
-        // Another participant's track on a section used before is another track for whoever listens.
-        if receiver.active {
-            receiver.deactivate();
-            receiver.ssrc = section.ssrc;
-        }
-        let id = section.track_id.clone().unwrap_or_else(create_random_uuid);
-        receiver.track = new_remote_track(*kind, id);
-        receiver.active = true;
-        receiver.stream_id.clone_from(&section.stream_id);
-        receiver.remote_track_id.clone_from(&section.track_id);
-        self.push(EngineEvent::Track(index));
-    }
-
-    /// Starts, changes or stops the encoder of a sender.
-    fn update_sender(&mut self, index: usize) {
-        let sends = self.is_sending(index);
-        let sink = self.audio_sink.clone();
-        let Some(Transceiver { sender, .. }) = self.transceivers.get_mut(index) else {
-            return;
-        };
-        let options = match &sender.opus {
-            Some(format) if sends && sender.outbound().is_some() => sender.encoder_options(format),
-            _ => return sender.detach(),
-        };
-        if sender.attached == Some(options) {
-            return;
-        }
-        if let Some(outbound) = sender.outbound() {
-            outbound.attach(Arc::new(move |audio| sink.push(index, audio)), options);
-            sender.attached = Some(options);
-        }
-    }
-
-    fn rebuild_routes(&mut self) {
-        let sections = self.remote_sections();
-        self.routes.clear();
-        for Transceiver { mid, receiver, .. } in &self.transceivers {
-            let (MediaStreamTrack::Audio(track), Some(ssrc)) = (&receiver.track, receiver.ssrc) else {
-                continue;
-            };
-            let Some(inbound) = track.inbound().filter(|_| receiver.active) else {
-                continue;
-            };
-            let section = sections.iter().find(|section| Some(&section.mid) == mid.as_ref());
-            self.routes.insert(
-                ssrc,
-                Route {
-                    inbound: inbound.clone(),
-                    audio_level_id: section.and_then(|section| section.audio_level_id),
-                    cryptor: receiver.cryptor.clone(),
-                },
-            );
-        }
-    }
-
     /// Whether the descriptions in force let this transceiver send.
     fn is_sending(&mut self, index: usize) -> bool {
         matches!(
             self.current_direction(index),
             Some(RtpTransceiverDirection::SendOnly | RtpTransceiverDirection::SendRecv)
         )
-    }
-
-    fn remote_sections(&self) -> Vec<MediaSection> {
-        let Some(remote) = self.negotiation.latest_remote() else {
-            return Vec::new();
-        };
-        sdp::media_sections(&sdp::adapt_remote(remote.text()))
-    }
-
-    fn index_of(&self, mid: &str) -> Option<usize> {
-        self.transceivers
-            .iter()
-            .position(|transceiver| transceiver.mid.as_deref() == Some(mid))
     }
 
     fn set_rtc_direction(&mut self, index: usize, direction: RtpTransceiverDirection) {
@@ -732,34 +432,4 @@ fn local_track(kind: MediaKind, stream_id: &str, track_id: &str, ssrc: u32) -> R
         kind.into(),
         vec![encoding],
     )
-}
-
-fn described(kind: MediaKind, opus: Option<&OpusFormat>, audio_level_id: Option<u8>) -> RtpParameters {
-    let codec = settings::codec(kind);
-    let payload_type = match (kind, opus) {
-        (MediaKind::Audio, Some(opus)) => opus.payload_type,
-        (MediaKind::Audio, None) => settings::OPUS_PAYLOAD_TYPE,
-        (MediaKind::Video, _) => settings::VP8_PAYLOAD_TYPE,
-    };
-    RtpParameters {
-        codecs: vec![RtpCodecParameters {
-            payload_type,
-            mime_type: codec.mime_type,
-            clock_rate: Some(u64::from(codec.clock_rate)),
-            channels: (codec.channels > 0).then_some(codec.channels),
-        }],
-        header_extensions: audio_level_id
-            .map(|id| RtpHeaderExtensionParameters {
-                uri: sdp::AUDIO_LEVEL_URI.to_owned(),
-                id: i32::from(id),
-                encrypted: false,
-            })
-            .into_iter()
-            .collect(),
-        rtcp: RtcpParameters {
-            cname: String::new(),
-            reduced_size: true,
-        },
-        ..RtpParameters::default()
-    }
 }

@@ -28,6 +28,7 @@ use self::{
     channels::Channels,
     media::{Routes, Transceiver},
     negotiation::Negotiation,
+    own_address::OwnAddress,
     rtcp::reports::Reports,
 };
 use crate::{
@@ -46,6 +47,7 @@ pub(crate) mod fuzzing {
 }
 mod media;
 mod negotiation;
+mod own_address;
 mod rtcp;
 pub(crate) mod sdp;
 mod settings;
@@ -126,6 +128,7 @@ pub(crate) struct Engine {
     events: VecDeque<EngineEvent>,
     connection_state: PeerConnectionState,
     ice_state: IceConnectionState,
+    own_address: OwnAddress,
     closed: bool,
 }
 
@@ -148,6 +151,7 @@ impl Engine {
             events: VecDeque::new(),
             connection_state: PeerConnectionState::New,
             ice_state: IceConnectionState::New,
+            own_address: OwnAddress::default(),
             closed: false,
         })
     }
@@ -189,6 +193,7 @@ impl Engine {
             },
             ecn: None,
         };
+        let moved = self.own_address.received(path, &data);
         // A datagram that cannot be read is the network's business, not an error of ours.
         if let Err(error) = self.rtc.handle_read(TaggedBytesMut {
             now,
@@ -196,6 +201,24 @@ impl Engine {
             message: data,
         }) {
             tracing::debug!(%error, "datagram refused");
+        }
+        if moved {
+            self.fail_moved();
+        }
+    }
+
+    /// The other side's packets go where we are no more, and nothing but a restart of ICE mends that:
+    /// for the program it has failed, and need not wait until silence says so.
+    pub(crate) fn fail_moved(&mut self) {
+        self.own_address.forget();
+        let stands = matches!(
+            self.connection_state,
+            PeerConnectionState::Connected | PeerConnectionState::Disconnected
+        );
+        if stands {
+            tracing::info!("our address has changed: ICE has to restart");
+            self.set_ice_state(IceConnectionState::Failed);
+            self.set_connection_state(PeerConnectionState::Failed);
         }
     }
 
@@ -228,6 +251,7 @@ impl Engine {
             peer: transport.peer_addr,
             tcp: transport.transport_protocol == TransportProtocol::TCP,
         };
+        self.own_address.sent(path, &message);
         Some(Transmit { path, data: message })
     }
 
@@ -255,7 +279,8 @@ impl Engine {
                         data: message.data,
                         binary: !message.is_string,
                     }),
-                    // The interceptors have taken what they need from RTCP.
+                    // The interceptors have taken what they need from it.
+                    RTCMessage::RtcpPacket(..) => self.prepare_for_loss(),
                     _ => {}
                 }
             }

@@ -107,9 +107,13 @@ impl Engine {
         }
     }
 
-    /// An address is ours no more: further offers do not name it.
+    /// An address is ours no more: further offers do not name it. Where it was the one in use, a restart
+    /// is needed.
     pub(crate) fn lose_candidate(&mut self, candidate: &str) {
         self.local_candidates.retain(|known| known != candidate);
+        if self.own_address.is_in_use(candidate) {
+            self.fail_moved();
+        }
     }
 
     /// Further offers name relays only.

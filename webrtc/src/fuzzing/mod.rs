@@ -16,7 +16,6 @@ use rtc::{
     },
 };
 
-pub use crate::driver::fuzzing::{stun_answer, turn_client, turn_stream};
 use crate::{
     audio::{EncodedAudio, RtpAudio, fuzzing::Ear},
     data_channel::DataChannelInit,
@@ -24,6 +23,10 @@ use crate::{
     peer_connection::OfferOptions,
     rtp_transceiver::{RtpTransceiverDirection, RtpTransceiverInit},
     session_description::{SdpType, SessionDescription},
+};
+pub use crate::{
+    driver::fuzzing::{stun_answer, turn_client, turn_stream},
+    native::frame_cryptor::fuzzing::encrypted,
 };
 
 #[cfg(test)]

@@ -142,4 +142,5 @@ targets! {
     turn_stream: 500,
     turn_client: 300,
     stun_answer: 500,
+    encrypted: 500,
 }

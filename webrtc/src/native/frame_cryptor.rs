@@ -19,6 +19,8 @@ use crate::{
 
 mod cipher;
 mod derivation;
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) mod fuzzing;
 mod keys;
 mod media;
 mod ring;

@@ -16,7 +16,7 @@ pub(crate) const RATE_HZ: u32 = 48_000;
 const FRAME_SAMPLES: u32 = RATE_HZ / 100;
 
 /// A local track and the task that feeds it with a square wave for as long as it is listened to.
-pub(crate) fn humming_track() -> (RtcAudioTrack, tokio::task::JoinHandle<()>) {
+fn humming_track() -> (RtcAudioTrack, tokio::task::JoinHandle<()>) {
     let source = NativeAudioSource::new(AudioSourceOptions::default(), RATE_HZ, 1, 100);
     let track = PeerConnectionFactory::default().create_audio_track(&create_random_uuid(), source.clone());
     let feeder = tokio::spawn(async move {
@@ -39,6 +39,13 @@ pub(crate) fn humming_track() -> (RtcAudioTrack, tokio::task::JoinHandle<()>) {
         }
     });
     (track, feeder)
+}
+
+/// A side that sends a humming track in a stream of this name.
+pub(crate) fn hum(side: &Side, stream: &str) -> (RtpTransceiver, tokio::task::JoinHandle<()>) {
+    let (track, feeder) = humming_track();
+    let transceiver = side.connection.add_transceiver(track.into(), send_only(stream));
+    (transceiver.expect("a sender"), feeder)
 }
 
 pub(crate) fn send_only(stream: &str) -> RtpTransceiverInit {

@@ -36,6 +36,7 @@ pub(crate) mod fuzzing;
 mod stun;
 #[cfg(test)]
 mod tests;
+mod trust;
 mod turn;
 
 /// How many addresses of servers are used; further ones are passed over.
@@ -101,10 +102,10 @@ struct Relay {
 
 impl Servers {
     pub(super) fn new() -> Result<Self, RtcError> {
-        Ok(Self::trusting(public_authorities()?))
+        Ok(Self::trusting(trust::everybody_known()?))
     }
 
-    fn trusting(tls: rustls::ClientConfig) -> Self {
+    fn trusting(tls: Arc<rustls::ClientConfig>) -> Self {
         let (reports_of_tasks, reports) = mpsc::channel(MAX_WAITING_REPORTS);
         let (received_by_tasks, received) = mpsc::channel(MAX_WAITING_DATAGRAMS);
         Self {
@@ -112,7 +113,7 @@ impl Servers {
             reflexive: Reflexive::default(),
             looking_up: 0,
             done_told: true,
-            tls: Arc::new(tls),
+            tls,
             reports,
             reports_of_tasks,
             received,
@@ -397,23 +398,6 @@ fn error_code(text: &str) -> i32 {
     number
         .and_then(|rest| rest.get(..3)?.parse().ok())
         .unwrap_or(UNREACHABLE_CODE)
-}
-
-/// TLS as browsers do it: the certificate must come from a public authority.
-fn public_authorities() -> Result<rustls::ClientConfig, RtcError> {
-    let roots = rustls::RootCertStore {
-        roots: webpki_roots::TLS_SERVER_ROOTS.to_vec(),
-    };
-    tls_trusting(roots).map_err(RtcError::internal)
-}
-
-fn tls_trusting(roots: rustls::RootCertStore) -> Result<rustls::ClientConfig, rustls::Error> {
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let config = rustls::ClientConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()?
-        .with_root_certificates(roots)
-        .with_no_client_auth();
-    Ok(config)
 }
 
 fn base_config(address: SocketAddr) -> CandidateConfig {

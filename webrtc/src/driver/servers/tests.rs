@@ -10,7 +10,7 @@ use tokio::{
 use tokio_rustls::TlsAcceptor;
 
 use self::turn_server::{Counts, PASSWORD, USER, serve_stream};
-use super::*;
+use super::{trust::tls_trusting, *};
 
 #[path = "../../../tests/turn_server/mod.rs"]
 mod turn_server;
@@ -43,7 +43,7 @@ async fn found(servers: &mut Servers) -> Found {
 }
 
 /// A certificate for `localhost`, and who trusts it.
-fn certificate() -> (TlsAcceptor, rustls::ClientConfig) {
+fn certificate() -> (TlsAcceptor, Arc<rustls::ClientConfig>) {
     let made = rcgen::generate_simple_self_signed(vec!["localhost".to_owned()]).expect("a certificate");
     let key = PrivateKeyDer::from(PrivatePkcs8KeyDer::from(made.signing_key.serialize_der()));
     let provider = Arc::new(rustls::crypto::ring::default_provider());

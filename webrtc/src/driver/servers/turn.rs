@@ -134,9 +134,9 @@ enum Writer {
 
 impl Wire {
     async fn connect(url: &Url, tls: Arc<tokio_rustls::rustls::ClientConfig>) -> Result<Self, RelayError> {
-        let mut addresses = tokio::net::lookup_host((url.host.as_str(), url.port)).await?;
-        let server = addresses.next().ok_or(RelayError::NoAddress)?;
         if url.proto == ProtoType::Udp {
+            let mut addresses = tokio::net::lookup_host((url.host.as_str(), url.port)).await?;
+            let server = addresses.next().ok_or(RelayError::NoAddress)?;
             let any: SocketAddr = match server {
                 SocketAddr::V4(_) => (Ipv4Addr::UNSPECIFIED, 0).into(),
                 SocketAddr::V6(_) => (Ipv6Addr::UNSPECIFIED, 0).into(),
@@ -153,9 +153,10 @@ impl Wire {
                 writer: Writer::Udp(socket),
             });
         }
-        let stream = TcpStream::connect(server).await?;
+        // Of a name with several addresses, the first that answers.
+        let stream = TcpStream::connect((url.host.as_str(), url.port)).await?;
         stream.set_nodelay(true)?;
-        let local = stream.local_addr()?;
+        let (local, server) = (stream.local_addr()?, stream.peer_addr()?);
         let stream: Box<dyn Stream> = if url.is_secure() {
             let name = ServerName::try_from(url.host.clone()).map_err(|_| RelayError::Name)?;
             Box::new(TlsConnector::from(tls).connect(name, stream).await?)

@@ -25,12 +25,16 @@ use crate::{
     audio_track::RtcAudioTrack,
     data_channel::{DataChannelInit, DataChannelState},
     media_stream_track::MediaStreamTrack,
+    native::frame_cryptor::EncryptionState,
     peer_connection::{OfferOptions, PeerConnectionState},
     rtp_transceiver::{RtpTransceiverDirection, RtpTransceiverInit},
 };
 
+mod encryption;
 pub(crate) mod link;
+mod loss;
 mod tests;
+mod ways;
 
 pub(crate) const RATE_HZ: u32 = 16_000;
 pub(crate) const TONE_HZ: f64 = 440.0;
@@ -57,6 +61,8 @@ pub(crate) struct Peer {
     pub(crate) address: SocketAddr,
     /// States of the connection and when each was reached.
     pub(crate) states: Vec<(Duration, PeerConnectionState)>,
+    /// What its cryptors told.
+    pub(crate) encryption: Vec<EncryptionState>,
     /// Numbers of the messages read, in order of arrival.
     pub(crate) messages: Vec<u32>,
     pub(crate) messages_sent: u32,
@@ -65,6 +71,8 @@ pub(crate) struct Peer {
     /// All sound heard since listening began, 10 ms for each tick.
     pub(crate) pcm: Vec<i16>,
     heard: Option<(InboundAudio, Arc<FrameQueue>)>,
+    /// Payload of the sound sent.
+    pub(crate) sound_bytes: u64,
     encoder: FrameEncoder,
     clock: MediaClock,
     spoken_samples: usize,
@@ -86,20 +94,18 @@ impl Peer {
         engine
             .add_transceiver(MediaKind::Audio, Some(track.into()), both_ways)
             .expect("a transceiver");
-        let options = EncoderOptions {
-            fec: true,
-            ..EncoderOptions::default()
-        };
         Self {
             engine,
             address,
             states: Vec::new(),
+            encryption: Vec::new(),
             messages: Vec::new(),
             messages_sent: 0,
             message_bytes: 4,
             pcm: Vec::new(),
             heard: None,
-            encoder: FrameEncoder::new(mono(), options).expect("an encoder"),
+            sound_bytes: 0,
+            encoder: encoder(true),
             clock: MediaClock::starting_at(4_000_000_000),
             spoken_samples: 0,
             channel: None,
@@ -132,7 +138,9 @@ impl Peer {
         let samples = RATE_HZ as usize / 100;
         let pcm = syllables(self.spoken_samples, samples);
         self.spoken_samples += samples;
+        self.encoder.expect_loss(self.engine.expected_loss_percent(0));
         if let Some(Frame::Packet(audio)) = self.encoder.push(&mut self.clock, now, &pcm) {
+            self.sound_bytes += audio.payload.len() as u64;
             self.engine.send_audio(now, 0, audio);
         }
         if let Some((inbound, queue)) = &self.heard {
@@ -170,10 +178,20 @@ impl Peer {
                     let number = data[..4].try_into().expect("a number");
                     self.messages.push(u32::from_be_bytes(number));
                 }
+                EngineEvent::Encryption(_, state) => self.encryption.push(state),
                 _ => {}
             }
         }
     }
+}
+
+/// With copies against loss, if it is reported, or without.
+fn encoder(fec: bool) -> FrameEncoder {
+    let options = EncoderOptions {
+        fec,
+        ..EncoderOptions::default()
+    };
+    FrameEncoder::new(mono(), options).expect("an encoder")
 }
 
 fn host_candidate(address: SocketAddr) -> String {
@@ -246,10 +264,15 @@ pub(crate) struct Talk {
 impl Talk {
     /// Offer and answer are exchanged beside the network, as a signalling server would do it.
     pub(crate) fn begin(conditions: Conditions, seed: u64) -> Self {
+        Self::between("10.1.0.1:1000", "10.2.0.2:2000", conditions, seed)
+    }
+
+    /// The same between other addresses.
+    pub(crate) fn between(caller: &str, callee: &str, conditions: Conditions, seed: u64) -> Self {
         let start = Instant::now();
         let address = |text: &str| text.parse().expect("an address");
-        let mut caller = Peer::new(start, address("10.1.0.1:1000"));
-        let callee = Peer::new(start, address("10.2.0.2:2000"));
+        let mut caller = Peer::new(start, address(caller));
+        let callee = Peer::new(start, address(callee));
         let channel = caller
             .engine
             .create_channel("talk", DataChannelInit::default())
@@ -362,6 +385,10 @@ impl Talk {
             peer.take_events(at);
         }
         while let Some(mut transmit) = self.caller.engine.poll_transmit() {
+            // From an address that leads nowhere, or that this host has no more.
+            if transmit.path.local != self.caller.address {
+                continue;
+            }
             transmit.path.local = self.caller_seen_as;
             if transmit.path.peer == self.callee.address {
                 let mut packet = (transmit.path, transmit.data.to_vec());

@@ -263,8 +263,62 @@ fn after_an_outage_of_30_s_a_restart_of_ice_brings_everything_back() {
     assert_messages(&talk, 2);
 }
 
+/// A restart, as `livekit` makes it once it is told that a connection has failed, mends it.
+fn assert_mended_by_a_restart(talk: &mut Talk) {
+    talk.negotiate(true);
+    talk.run_until("the connection", Duration::from_secs(1), |talk| {
+        talk.caller.is_connected() && talk.callee.is_connected()
+    });
+    talk.run(Duration::from_secs(1));
+    let from = talk.caller.pcm.len();
+    let heard = hear(talk, SETTLING);
+    assert_eq!((heard.tone.clean, heard.concealed), (1.0, 0.0), "{heard:?}");
+    let tone = listen_closely(&talk.caller.pcm[from..]);
+    assert!(
+        tone.clean == 1.0 && (tone.pitch_hz - TONE_HZ).abs() < 0.5,
+        "{tone:?}"
+    );
+    talk.run(Duration::from_secs(10));
+    assert_messages(talk, 2);
+}
+
+fn told_of_failure(talk: &Talk) -> bool {
+    talk.caller.engine.connection_state() == PeerConnectionState::Failed
+}
+
 #[test]
-fn a_changed_address_is_noticed_and_mended_by_a_restart() {
+fn who_is_seen_elsewhere_learns_it_from_the_next_answer() {
+    let mut talk = Talk::begin(Conditions::default(), 7);
+    connected(&mut talk);
+    talk.run(SETTLING);
+    talk.caller_seen_as = "10.9.0.9:9999".parse().expect("an address");
+    talk.run_until("the caller to notice", Duration::from_secs(3), told_of_failure);
+    assert_mended_by_a_restart(&mut talk);
+    talk.run(MEASURED);
+    assert!(talk.caller.is_connected(), "{:?}", talk.caller.states);
+}
+
+#[test]
+fn an_address_that_this_host_has_no_more_is_mended_at_once() {
+    let mut talk = Talk::begin(Conditions::default(), 7);
+    connected(&mut talk);
+    talk.run(SETTLING);
+    let old = host_candidate(talk.caller.address);
+    talk.caller.address = "10.9.0.9:9999".parse().expect("an address");
+    talk.caller_seen_as = talk.caller.address;
+    let new = host_candidate(talk.caller.address);
+    talk.caller
+        .engine
+        .lose_candidate("candidate:1 1 udp 1 10.1.0.7 1000 typ host");
+    assert!(!told_of_failure(&talk), "one of several, which is not in use");
+    talk.caller.engine.lose_candidate(&old);
+    talk.caller.engine.add_found_candidate(new);
+    assert!(told_of_failure(&talk));
+    assert_mended_by_a_restart(&mut talk);
+}
+
+#[test]
+fn a_changed_address_is_noticed_by_the_other_side_too() {
     let mut talk = Talk::begin(Conditions::default(), 7);
     connected(&mut talk);
     talk.run(SETTLING);
@@ -277,20 +331,7 @@ fn a_changed_address_is_noticed_and_mended_by_a_restart() {
         talk.callee.engine.connection_state() == PeerConnectionState::Disconnected
     });
     assert_silent(&talk.caller);
-    talk.negotiate(true);
-    talk.run_until("the connection", Duration::from_secs(1), |talk| {
-        talk.caller.is_connected() && talk.callee.is_connected()
-    });
-    talk.run(Duration::from_secs(1));
-    let from = talk.caller.pcm.len();
-    talk.run(SETTLING);
-    let tone = listen_closely(&talk.caller.pcm[from..]);
-    assert!(
-        tone.clean == 1.0 && (tone.pitch_hz - TONE_HZ).abs() < 0.5,
-        "{tone:?}"
-    );
-    talk.run(Duration::from_secs(10));
-    assert_messages(&talk, 2);
+    assert_mended_by_a_restart(&mut talk);
 }
 
 #[test]

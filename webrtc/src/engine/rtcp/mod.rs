@@ -1,9 +1,10 @@
 //! RTCP: what `rtc` does not read, or not truly.
 //!
-//! [`sdes`] makes LiveKit's reports readable for it, [`crypto`] is where that can be done, and
-//! [`reports`] measures what the reports tell about our streams.
+//! [`sdes`] makes LiveKit's reports readable for it, [`crypto`] is where that can be done,
+//! [`reports`] measures what the reports tell about our streams, [`loss`] what they mean for encoders.
 
 pub(super) mod crypto;
+mod loss;
 pub(super) mod reports;
 mod sdes;
 

@@ -18,6 +18,8 @@ use rtc::{
     shared::error::Error,
 };
 
+use super::loss::ExpectedLoss;
+
 /// Our reports that an answer may still refer to, for each stream.
 const MAX_REMEMBERED_REPORTS: usize = 16;
 /// Streams of the other side whose reports are kept.
@@ -63,12 +65,20 @@ struct SentStream {
     /// The middle of our reports' NTP time, and when they left.
     reports: VecDeque<(u32, Instant)>,
     last: Option<SentReport>,
+    expected_loss: ExpectedLoss,
 }
 
 impl Reports {
     /// What was reported last on a stream that we send.
     pub(in crate::engine) fn on_sent(&self, ssrc: u32) -> Option<SentReport> {
         self.sent.get(&ssrc)?.last
+    }
+
+    /// How much loss the encoder of a stream should prepare for.
+    pub(in crate::engine) fn expected_loss_percent(&self, ssrc: u32) -> u8 {
+        self.sent
+            .get(&ssrc)
+            .map_or(0, |stream| stream.expected_loss.percent())
     }
 
     /// What was reported last on a stream that the other side sends.
@@ -131,6 +141,8 @@ impl Reports {
 
 impl SentStream {
     fn on_reception(&mut self, now: Instant, report: &ReceptionReport) {
+        let fraction_lost = f64::from(report.fraction_lost) / 256.0;
+        self.expected_loss.observe(now, fraction_lost);
         let before = self.last.unwrap_or_default();
         // Zero stands for "no report of yours has come".
         let sent_at = (report.last_sender_report != 0)
@@ -153,7 +165,7 @@ impl SentStream {
             measurements: before.measurements + u64::from(round_trip.is_some()),
             packets_received: u64::try_from(expected - lost).unwrap_or(0),
             packets_lost: lost,
-            fraction_lost: f64::from(report.fraction_lost) / 256.0,
+            fraction_lost,
             jitter_s: f64::from(report.jitter) / f64::from(self.clock_rate_hz.max(1)),
         });
     }

@@ -20,7 +20,7 @@ pub(crate) struct MediaCryptor {
     pub(super) participant_id: String,
     algorithm: EncryptionAlgorithm,
     keys: KeyProvider,
-    pub(super) enabled: AtomicBool,
+    pub(crate) enabled: AtomicBool,
     pub(super) key_index: AtomicI32,
     pub(super) on_state_change: Callback<OnStateChange>,
     state: Mutex<State>,
