@@ -109,7 +109,10 @@ pub async fn run(workspace: &Path, options: &Options) -> Result<()> {
         Name::Voice => Some(voice::measure(&ready(Profile::Release)?, workspace)?),
         Name::CaptionsLoad => unless_interrupted(load::measure(&ready(Profile::Release)?, workspace)).await?,
         Name::Join => unless_interrupted(join::measure(&ready(Profile::Release)?, workspace)).await?,
-        Name::Density => unless_interrupted(density::measure(&ready(Profile::Release)?, workspace)).await?,
+        Name::Density => {
+            let ready = setup::prepare_only(workspace, Need::Demo, Profile::Release, &density::PROGRAMS)?;
+            unless_interrupted(density::measure(&ready, workspace)).await?
+        }
         Name::Conformance => {
             let path = options.path.as_deref();
             unless_interrupted(conformance::measure(workspace, path)).await?

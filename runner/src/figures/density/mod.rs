@@ -22,6 +22,8 @@ use super::{machine, python};
 use crate::servers::Livekit;
 use crate::setup::Ready;
 
+/// Our programs that it needs.
+pub(super) const PROGRAMS: [&str; 2] = ["crowd", "ears"];
 /// Rooms in which systems are compared.
 const ROOMS: usize = 8;
 /// Rooms of a meeting.

@@ -33,7 +33,6 @@ pub(super) enum Report {
         what: String,
     },
     Counted {
-        sent_packets: u64,
         refused_packets: u64,
     },
     Heard(Heard),
