@@ -5,8 +5,10 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 
 /// Frames of 10 ms that a track may seem to lack because its sound comes in pieces of two and the moments of counting fall
-/// between them.
-const EDGE_FRAMES: u64 = 4;
+/// between them;
+pub(super) const EDGE_FRAMES: u64 = 4;
+/// and where it may be silent, which comes in pieces of ten.
+pub(super) const SILENT_EDGE_FRAMES: u64 = 14;
 const FRAME_MS: f64 = 10.0;
 
 /// How much a system has heard of each track since it began.
@@ -30,8 +32,9 @@ pub(super) struct Gained {
 }
 
 impl Heard {
-    /// What came since an earlier moment, on the tracks that were there then; one that is gone has lost everything.
-    pub(super) fn since(&self, before: &Self) -> Gained {
+    /// What came since an earlier moment, on the tracks that were there then; one that is gone has lost everything. What a track
+    /// lacks up to `edge_frames` is no loss.
+    pub(super) fn since(&self, before: &Self, edge_frames: u64) -> Gained {
         let expected = ((self.at_ms - before.at_ms) / FRAME_MS).max(0.0) as u64;
         let mut gained = Gained::default();
         for (track, [frames_before, utterances_before]) in &before.tracks {
@@ -39,7 +42,7 @@ impl Heard {
             let missed = expected.saturating_sub(frames.saturating_sub(*frames_before));
             gained.tracks += 1;
             gained.expected_frames += expected;
-            gained.missed_frames += if missed > EDGE_FRAMES { missed } else { 0 };
+            gained.missed_frames += if missed > edge_frames { missed } else { 0 };
             gained.utterances += utterances.saturating_sub(*utterances_before);
         }
         gained
@@ -78,7 +81,7 @@ mod tests {
     fn what_did_not_come_is_missed() {
         let before = heard(1_000.0, &[("a", 100), ("b", 100), ("c", 50)]);
         let after = heard(11_000.0, &[("a", 1_100), ("b", 1_000), ("d", 9)]);
-        let gained = after.since(&before);
+        let gained = after.since(&before, EDGE_FRAMES);
         assert_eq!((gained.tracks, gained.expected_frames), (3, 3_000));
         assert_eq!(gained.missed_frames, 100 + 1_000, "a tenth of b, all of c");
         assert_eq!(gained.utterances, 10 + 9);
@@ -87,7 +90,7 @@ mod tests {
     #[test]
     fn the_edges_of_counting_are_no_loss_and_too_much_is_none() {
         let before = heard(0.0, &[("a", 0), ("b", 0)]);
-        let gained = heard(10_000.0, &[("a", 997), ("b", 1_009)]).since(&before);
+        let gained = heard(10_000.0, &[("a", 997), ("b", 1_009)]).since(&before, EDGE_FRAMES);
         assert_eq!(gained.missed_frames, 0);
         assert_eq!(
             heard(10_000.0, &[("a", 995), ("b", 1_000)])
@@ -95,6 +98,14 @@ mod tests {
                 .missed_frames,
             5
         );
+    }
+
+    #[test]
+    fn silence_may_lag_further() {
+        let before = heard(0.0, &[("a", 0)]);
+        let after = heard(10_000.0, &[("a", 988)]);
+        assert_eq!(after.since(&before, SILENT_EDGE_FRAMES).missed_frames, 0);
+        assert_eq!(after.since(&before, EDGE_FRAMES).missed_frames, 12);
     }
 
     #[test]

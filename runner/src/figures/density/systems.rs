@@ -197,10 +197,10 @@ fn read(file: &Path) -> Result<Heard> {
 }
 
 /// What came between two counts of the same processes.
-pub(super) fn gained(before: &[Heard], after: &[Heard]) -> Gained {
+pub(super) fn gained(before: &[Heard], after: &[Heard], edge_frames: u64) -> Gained {
     let mut sum = Gained::default();
     for (before, after) in before.iter().zip(after) {
-        sum += after.since(before);
+        sum += after.since(before, edge_frames);
     }
     sum
 }
