@@ -94,7 +94,7 @@ mod tests {
         assert_eq!(gained.missed_frames, 0);
         assert_eq!(
             heard(10_000.0, &[("a", 995), ("b", 1_000)])
-                .since(&before)
+                .since(&before, EDGE_FRAMES)
                 .missed_frames,
             5
         );
