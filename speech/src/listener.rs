@@ -70,6 +70,9 @@ const PAUSE_MS: u64 = 140;
 /// A hypothesis of a long utterance costs more, so the steps grow: this share of its length.
 const STEP_SHARE: u64 = 12;
 
+/// An utterance grows by a second: doubling, as vectors do, would hold up to as much again for every open microphone.
+const GROWTH_SAMPLES: usize = 1_000 * SAMPLES_PER_MS;
+
 /// What the listener reports. Times are milliseconds of the track's own audio.
 #[derive(Clone, Debug, PartialEq)]
 pub enum ListenerEvent {
@@ -271,6 +274,9 @@ impl<D: VoiceDetector> Listener<D> {
 
     fn grow(&mut self, frame: &[i16], voice: bool, events: &mut Vec<ListenerEvent>) {
         let Some(open) = &mut self.open else { return };
+        if open.samples.capacity() - open.samples.len() < frame.len() {
+            open.samples.reserve_exact(GROWTH_SAMPLES);
+        }
         open.samples.extend_from_slice(frame);
         if voice {
             if self.now_ms - open.voice_end_ms >= self.options.sentence_pause_ms {

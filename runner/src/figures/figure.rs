@@ -7,10 +7,12 @@ pub(super) const OURS: &str = "rapporteur";
 
 /// How many speakers a system holds.
 pub(super) const SPEAKERS_HELD: &str = "simultaneous_speakers_held";
+/// How many rooms a system holds.
+pub(super) const ROOMS_HELD: &str = "rooms_held";
 /// How many tests of a suite pass.
 pub(super) const TESTS_PASSED: &str = "tests_passed";
 /// The figures of which more is better.
-pub(super) const MORE_IS_BETTER: [&str; 2] = [SPEAKERS_HELD, TESTS_PASSED];
+pub(super) const MORE_IS_BETTER: [&str; 3] = [SPEAKERS_HELD, ROOMS_HELD, TESTS_PASSED];
 
 /// A measured value. Less is better, of all of them but those in `MORE_IS_BETTER`.
 #[derive(Clone, Debug, PartialEq, Serialize)]

@@ -4,6 +4,7 @@
 mod accuracy;
 mod captions;
 mod conformance;
+mod density;
 mod figure;
 mod join;
 mod ledger;
@@ -54,6 +55,8 @@ pub enum Name {
     Ledger,
     /// Who speaks, where several voices share one track.
     Speakers,
+    /// What a room costs that is only heard, beside others.
+    Density,
     /// LiveKit's own end-to-end tests on our WebRTC.
     Conformance,
 }
@@ -106,6 +109,10 @@ pub async fn run(workspace: &Path, options: &Options) -> Result<()> {
         Name::Voice => Some(voice::measure(&ready(Profile::Release)?, workspace)?),
         Name::CaptionsLoad => unless_interrupted(load::measure(&ready(Profile::Release)?, workspace)).await?,
         Name::Join => unless_interrupted(join::measure(&ready(Profile::Release)?, workspace)).await?,
+        Name::Density => {
+            let ready = setup::prepare_only(workspace, Need::Demo, Profile::Release, &density::PROGRAMS)?;
+            unless_interrupted(density::measure(&ready, workspace)).await?
+        }
         Name::Conformance => {
             let path = options.path.as_deref();
             unless_interrupted(conformance::measure(workspace, path)).await?

@@ -11,7 +11,7 @@ const HEAD: &str = "# Figures
 
 Each section is written by the command that it names, on the machine that it names; run the command to write it anew. The
 machines are shared with other work and noisy: read the medians, and compare only what stands in one section, since that was
-taken in one run. Less is better, but of speakers held and tests passed. Programs are compiled as for users (release).
+taken in one run. Less is better, but of speakers and rooms held and tests passed. Programs are compiled as for users (release).
 ";
 
 fn begin(name: &str) -> String {

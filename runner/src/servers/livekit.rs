@@ -119,6 +119,11 @@ impl Livekit {
         Some(self.own.as_ref()?.udp_port)
     }
 
+    /// The server's process; none of one that runs elsewhere.
+    pub fn pid(&self) -> Option<u32> {
+        Some(self.own.as_ref()?.process.as_ref()?.pid())
+    }
+
     /// Starts a stopped server again on the same ports.
     ///
     /// # Errors

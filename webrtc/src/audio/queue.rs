@@ -1,5 +1,8 @@
 //! The bounded queue between the ticker and the reader of one stream. Never blocks: a reader who is
 //! late loses the oldest frames, and the count of them is kept.
+//!
+//! Sound wakes the reader at once. Digital silence waits until some of it has come together: most microphones of a meeting are
+//! silent most of the time, and waking their readers costs more than all else that is done for them.
 
 use std::{
     collections::VecDeque,
@@ -15,10 +18,15 @@ use crate::audio_frame::AudioFrame;
 /// What a queue of "unlimited" size holds at most: one minute.
 const MAX_FRAMES: usize = 6_000;
 
+/// Silent frames that may wait for one another: 100 ms, and never more than a quarter of what the queue holds.
+const MAX_SILENT_FRAMES: usize = 10;
+
 /// Frames of one format on their way to one reader.
 pub(crate) struct FrameQueue {
     format: PcmFormat,
     max_frames: usize,
+    /// So many frames wake the reader, though they are silent.
+    silent_batch_frames: usize,
     state: Mutex<State>,
 }
 
@@ -44,6 +52,7 @@ impl FrameQueue {
         Arc::new(Self {
             format,
             max_frames,
+            silent_batch_frames: (max_frames / 4).clamp(1, MAX_SILENT_FRAMES),
             state: Mutex::default(),
         })
     }
@@ -74,7 +83,9 @@ impl FrameQueue {
                 }
             }
             state.frames.push_back(frame);
-            state.waker.take()
+            let wakes =
+                state.frames.len() >= self.silent_batch_frames || samples.iter().any(|sample| *sample != 0);
+            if wakes { state.waker.take() } else { None }
         };
         if let Some(waker) = waker {
             waker.wake();
@@ -125,6 +136,8 @@ impl FrameQueue {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::atomic::{AtomicBool, Ordering};
+
     use super::*;
 
     const FORMAT: PcmFormat = PcmFormat {
@@ -166,6 +179,59 @@ mod tests {
         queue.push(&[1; 160]);
         queue.abandon();
         assert!(!queue.push(&[1; 160]));
+        assert_eq!(next(&queue), Poll::Ready(None));
+    }
+
+    /// Whether a reader who waits is woken by each of these frames.
+    fn wakes(queue: &Arc<FrameQueue>, frames: &[i16]) -> Vec<bool> {
+        struct Woken(AtomicBool);
+        impl std::task::Wake for Woken {
+            fn wake(self: Arc<Self>) {
+                self.0.store(true, Ordering::Relaxed);
+            }
+        }
+        let woken = Arc::new(Woken(AtomicBool::new(false)));
+        let waker = Waker::from(woken.clone());
+        let read_all = || while queue.poll_next(&mut Context::from_waker(&waker)).is_ready() {};
+        read_all();
+        let push = |sample: &i16| {
+            queue.push(&[*sample; 160]);
+            let wakes = woken.0.swap(false, Ordering::Relaxed);
+            if wakes {
+                read_all();
+            }
+            wakes
+        };
+        frames.iter().map(push).collect()
+    }
+
+    #[test]
+    fn silence_waits_for_more_of_it_and_sound_does_not() {
+        let queue = FrameQueue::new(FORMAT, 100);
+        let silent = wakes(&queue, &[0; 30]);
+        let after: Vec<usize> = (0..30).filter(|at| silent[*at]).collect();
+        assert_eq!(after, [9, 19, 29]);
+        assert_eq!(
+            wakes(&queue, &[0, 0, 1, 1, 0, -1]),
+            [false, false, true, true, false, true]
+        );
+    }
+
+    #[test]
+    fn a_short_queue_is_read_before_it_is_full() {
+        assert_eq!(
+            wakes(&FrameQueue::new(FORMAT, 10), &[0; 4]),
+            [false, true, false, true]
+        );
+        assert_eq!(wakes(&FrameQueue::new(FORMAT, 2), &[0; 2]), [true, true]);
+    }
+
+    #[test]
+    fn the_end_of_a_silent_track_is_told_at_once() {
+        let queue = FrameQueue::new(FORMAT, 100);
+        queue.push(&[0; 160]);
+        queue.finish();
+        assert_eq!(next(&queue), Poll::Ready(Some(0)));
         assert_eq!(next(&queue), Poll::Ready(None));
     }
 

@@ -258,14 +258,21 @@ impl Engine {
     /// Moves what has arrived to where it belongs: sound to its track, everything else to the
     /// events.
     pub(crate) fn pump(&mut self) {
+        let mut first = true;
         loop {
-            let mut moved = false;
             // A channel is announced by an event and its first messages may lie right behind:
             // events go first.
+            let mut moved = false;
             while let Some(event) = self.rtc.poll_event() {
                 moved = true;
                 self.handle_event(event);
             }
+            // Each question goes through all layers of the stack: after the first round only new
+            // events can have brought anything to read.
+            if !moved && !first {
+                break;
+            }
+            first = false;
             while let Some(TaggedRTCMessage {
                 now: arrival,
                 message,
