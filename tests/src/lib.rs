@@ -3,6 +3,7 @@
 
 pub mod api;
 pub mod browser;
+pub mod crowd;
 pub mod ears;
 pub mod meeting;
 pub mod participant;
