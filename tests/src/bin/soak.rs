@@ -57,7 +57,7 @@ async fn main() -> Result<()> {
     rustls::crypto::ring::default_provider().install_default().ok();
     tracing_subscriber::fmt()
         .with_writer(std::io::stderr)
-        .with_env_filter("warn,rtc=error,rtc_ice=error,livekit=error")
+        .with_env_filter("warn,rtc=error,rtc_ice=error,livekit=error,libwebrtc=error")
         .init();
     let options = Options::parse();
     agent::session::room::send_at_once();

@@ -1,10 +1,13 @@
 //! The signalling connection to LiveKit, opened as the `livekit` crate opens it, but with TCP_NODELAY. Without it the
 //! subscription to a microphone waits for the server's delayed acknowledgement of the message before it: 40 ms, and often
-//! another round of negotiation, which the server puts off by 150 ms.
+//! another round of negotiation, which the server puts off by 150 ms. What else the server says late or not at all is said
+//! here in its name.
 
 mod farewell;
+mod haste;
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -75,6 +78,7 @@ impl WsClient for Client {
                 next: None,
             }),
             own,
+            parting: AtomicBool::new(false),
             whose,
         });
         if let Some(whose) = &connection.whose {
@@ -99,6 +103,8 @@ struct Connection {
     incoming: Mutex<Incoming>,
     /// What we say in the server's name.
     own: mpsc::Sender<Vec<u8>>,
+    /// The room is being left: who comes or changes now is not heard of any more.
+    parting: AtomicBool,
     whose: Option<Whose>,
 }
 
@@ -120,8 +126,13 @@ impl Connection {
 #[async_trait]
 impl WsConnection for Connection {
     async fn send(&self, frame: Vec<u8>) -> Result<(), TransportError> {
+        let subscribes = haste::subscribes(&frame);
         let message = Message::Binary(frame.into());
-        self.writer.lock().await.send(message).await.map_err(failure)
+        self.writer.lock().await.send(message).await.map_err(failure)?;
+        if subscribes {
+            haste::offer_soon(self.own.clone());
+        }
+        Ok(())
     }
 
     async fn recv(&self) -> Result<Option<Vec<u8>>, TransportError> {
@@ -137,6 +148,8 @@ impl WsConnection for Connection {
                 message = socket.next() => message,
             };
             match message {
+                Some(Ok(Message::Binary(frame)))
+                    if self.parting.load(Ordering::Relaxed) && farewell::is_about_others(&frame) => {}
                 Some(Ok(Message::Binary(frame))) => {
                     let before = self.whose.as_ref().and_then(|whose| whose.before(&frame));
                     let Some(before) = before else {
