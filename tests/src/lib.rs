@@ -3,10 +3,10 @@
 
 pub mod api;
 pub mod browser;
-pub mod crowd;
 pub mod ears;
 pub mod meeting;
 pub mod participant;
+pub mod soak;
 pub mod sound;
 pub mod speech_file;
 pub mod tone;

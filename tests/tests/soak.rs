@@ -12,7 +12,7 @@ use peak_alloc::PeakAlloc;
 use runner::cache::Cache;
 use runner::parts;
 use runner::servers::{Livekit, choose_tls};
-use system_tests::crowd::{self, Pace, Plan, Tally};
+use system_tests::soak::{self, Pace, Plan, Tally};
 use system_tests::speech_file;
 use tokio::runtime::Handle;
 use tokio::time::Instant;
@@ -105,7 +105,7 @@ async fn nothing_is_left_of_who_has_left() -> Result<()> {
     let mut heap_before = None;
     for round in 0..=ROUNDS {
         let plan = Plan::new(SEED + round, PEOPLE, ROUND_MS, 1, &Pace::HURRIED);
-        let tally: Tally = crowd::run(&server.url, &plan, &tokens(&server, round)?, voice.clone()).await;
+        let tally: Tally = soak::run(&server.url, &plan, &tokens(&server, round)?, voice.clone()).await;
         assert_eq!(tally.failures, 0, "{tally:?}");
         assert!(tally.joins > 8 && tally.tracks > 8, "{tally:?}");
         let now = rest(allowed).await?;

@@ -1,4 +1,4 @@
-//! `soak`: a crowd as a program (see `system_tests::crowd`), which says what it still holds when everybody has left. Orders
+//! `soak`: many participants as a program (see `system_tests::soak`), which says what it still holds when everybody has left. Orders
 //! come on standard input, one JSON object a line, and each is answered on standard output.
 
 use std::io::Write as _;
@@ -10,7 +10,7 @@ use anyhow::{Context as _, Result};
 use clap::Parser;
 use peak_alloc::PeakAlloc;
 use serde::{Deserialize, Serialize};
-use system_tests::crowd::{self, Pace, Plan, Tally};
+use system_tests::soak::{self, Pace, Plan, Tally};
 use system_tests::speech_file;
 use tokio::io::{AsyncBufReadExt as _, BufReader};
 use tokio::runtime::Handle;
@@ -74,7 +74,7 @@ async fn main() -> Result<()> {
             &Pace::RESTLESS,
         );
         let before = tasks();
-        let tally = crowd::run(&options.url, &plan, &round.tokens, voice.clone()).await;
+        let tally = soak::run(&options.url, &plan, &round.tokens, voice.clone()).await;
         drop((round, plan, line));
         let begun = Instant::now();
         while tasks() > before && begun.elapsed() < REST_LIMIT {

@@ -130,7 +130,10 @@ impl Visitors {
                     agent_name: agent.clone(),
                     ..Default::default()
                 };
-                self.dispatches.create_dispatch(request).await?;
+                // A room without an agent is counted as such.
+                if let Err(error) = self.dispatches.create_dispatch(request).await {
+                    tracing::warn!(room = name, %error, "no dispatch");
+                }
             }
             Order::Leave { .. } => {
                 if let Some(room) = self.visits.lock().await.remove(name) {
