@@ -98,6 +98,8 @@ pub struct Metrics {
     pub renewal_failures: AtomicU64,
     /// Whether the worker is registered.
     pub registered: AtomicI64,
+    /// Tasks of the runtime that are not over.
+    pub tasks: AtomicI64,
 }
 
 impl Metrics {
@@ -195,6 +197,11 @@ impl Metrics {
                 "rapporteur_agent_registered",
                 "Whether the worker is registered at LiveKit.",
                 &self.registered,
+            ),
+            (
+                "rapporteur_agent_tasks",
+                "Tasks of the runtime that are not over.",
+                &self.tasks,
             ),
         ];
         for (name, help, value) in gauges {

@@ -6,6 +6,7 @@ pub mod browser;
 pub mod ears;
 pub mod meeting;
 pub mod participant;
+pub mod soak;
 pub mod sound;
 pub mod speech_file;
 pub mod tone;

@@ -52,8 +52,8 @@ pub struct Options {
     /// The sentence embedding model: a folder with model.safetensors, tokenizer.json and config.json.
     #[arg(long, env = "RAPPORTEUR_EMBEDDING_MODEL", default_value = "")]
     pub embedding_model: String,
-    /// Meetings that this process carries at most.
-    #[arg(long, env = "RAPPORTEUR_AGENT_SLOTS", default_value_t = 20)]
+    /// Meetings that this process carries at most. What it can recognise closes its door before.
+    #[arg(long, env = "RAPPORTEUR_AGENT_SLOTS", default_value_t = 150)]
     pub slots: usize,
     /// Threads that recognise speech; 0: one for each processor.
     #[arg(long, env = "RAPPORTEUR_RECOGNISERS", default_value_t = 0)]

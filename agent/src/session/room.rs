@@ -3,7 +3,7 @@
 
 mod ears;
 mod link;
-mod signal;
+pub mod signal;
 mod sound;
 
 use std::sync::Arc;
@@ -134,9 +134,11 @@ pub async fn join(url: &str, token: &str) -> Result<(RoomLink, RoomEvents), Room
     let (to_control, control) = mpsc::channel(CONTROL_QUEUE);
     let (to_sound, sound) = mpsc::channel(SOUND_QUEUE);
     let (consents, consented) = watch::channel(None);
+    let room = Arc::new(room);
+    signal::joined(&room);
     let link = RoomLink {
         consents: Arc::new(consents),
-        room: Arc::new(room),
+        room,
         tasks: TaskTracker::new(),
         over: CancellationToken::new(),
     };

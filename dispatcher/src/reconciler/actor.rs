@@ -44,7 +44,7 @@ pub async fn run(app: App, timing: Timing) {
     let mut planner = Planner::new(timing.end_grace);
     // Whatever ended the last dispatcher may have kept the agents from the database as well.
     planner.out_of_reach(app.now());
-    let mut actions = JoinSet::new();
+    let mut actions: JoinSet<(Uuid, Result<(), BringError>)> = JoinSet::new();
     let mut backoff = Backoff::default();
     // Assumed well until a call fails.
     let mut livekit_is_well = true;
@@ -54,17 +54,22 @@ pub async fn run(app: App, timing: Timing) {
             biased;
             () = app.shutdown.cancelled() => break,
             Some(ended) = actions.join_next() => {
-                let (room, result): (Uuid, Result<(), BringError>) = match ended {
-                    Ok(ended) => ended,
-                    Err(error) => {
-                        // An action does not panic; should one, its room must not stay busy for ever.
-                        tracing::error!(%error, "a reconciler's action was lost");
-                        planner = Planner::new(timing.end_grace);
-                        continue;
+                // All that have ended by now: many rooms that are due at once are not a look each.
+                let mut next = Some(ended);
+                while let Some(ended) = next {
+                    match ended {
+                        Ok((room, result)) => {
+                            planner.done(room);
+                            livekit_is_well = report(&app, room, &result, livekit_is_well);
+                        }
+                        Err(error) => {
+                            // An action does not panic; should one, its room must not stay busy for ever.
+                            tracing::error!(%error, "a reconciler's action was lost");
+                            planner = Planner::new(timing.end_grace);
+                        }
                     }
-                };
-                planner.done(room);
-                livekit_is_well = report(&app, room, &result, livekit_is_well);
+                    next = actions.try_join_next();
+                }
             }
             () = changed.notified() => {}
             () = tokio::time::sleep_until(look_at) => {}

@@ -16,6 +16,7 @@ mod page;
 mod peer;
 mod programme;
 mod relay;
+mod soak;
 mod speakers;
 mod streaming;
 mod voice;
@@ -59,6 +60,8 @@ pub enum Name {
     Density,
     /// LiveKit's own end-to-end tests on our WebRTC.
     Conformance,
+    /// What is held after participants came and went for half an hour.
+    Soak,
 }
 
 /// The command's options.
@@ -105,6 +108,11 @@ pub async fn run(workspace: &Path, options: &Options) -> Result<()> {
             let minutes = options.minutes.unwrap_or(ledger::MINUTES);
             // Nothing in it is a speed.
             unless_interrupted(ledger::measure(&ready(Profile::Debug)?, minutes)).await?
+        }
+        Name::Soak => {
+            let minutes = options.minutes.unwrap_or(soak::MINUTES);
+            // Memory is the same in both profiles, and nothing in it is a speed.
+            unless_interrupted(soak::measure(&ready(Profile::Debug)?, minutes)).await?
         }
         Name::Voice => Some(voice::measure(&ready(Profile::Release)?, workspace)?),
         Name::CaptionsLoad => unless_interrupted(load::measure(&ready(Profile::Release)?, workspace)).await?,

@@ -1,6 +1,7 @@
 //! The person in the rooms: `runner/python/observer.py`, on LiveKit's own Python SDK, so that ours and others are seen with
 //! the same foreign eyes. One JSON object a line in both directions.
 
+use std::collections::HashMap;
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::path::Path;
 use std::process::{ChildStdin, Command};
@@ -55,12 +56,25 @@ impl Observer {
         folder: &Path,
     ) -> Result<Self> {
         let mut command = Command::new(interpreter);
+        command.arg(python::programs(workspace).join("observer.py"));
+        Self::run("observer", command, livekit, folder).await
+    }
+
+    /// Starts the program `visitors` of `system-tests`, which does the same for many rooms side by side.
+    ///
+    /// # Errors
+    /// It does not start.
+    pub(super) async fn start_lean(binaries: &Path, livekit: &Livekit, folder: &Path) -> Result<Self> {
+        let command = Command::new(binaries.join("visitors"));
+        Self::run("visitors", command, livekit, folder).await
+    }
+
+    async fn run(name: &str, mut command: Command, livekit: &Livekit, folder: &Path) -> Result<Self> {
         command
-            .arg(python::programs(workspace).join("observer.py"))
             .env("LIVEKIT_URL", &livekit.url)
             .env("LIVEKIT_API_KEY", &livekit.api_key)
             .env("LIVEKIT_API_SECRET", &livekit.api_secret);
-        let (process, orders, output) = Process::start_talking("observer", &mut command, folder)?;
+        let (process, orders, output) = Process::start_talking(name, &mut command, folder)?;
         let (sender, reports) = mpsc::channel(WAITING_LIMIT);
         std::thread::spawn(move || {
             let lines = BufReader::new(output).lines().map_while(Result::ok);
@@ -93,6 +107,14 @@ impl Observer {
     /// The observer is gone.
     pub(super) fn dispatch(&mut self, room: &str, agent: &str) -> Result<()> {
         self.order(&json!({"do": "dispatch", "room": room, "agent": agent}))
+    }
+
+    /// As [`Observer::dispatch`], at a given time. Only `visitors` waits for it.
+    ///
+    /// # Errors
+    /// The observer is gone.
+    pub(super) fn dispatch_at(&mut self, room: &str, agent: &str, at_unix_ms: f64) -> Result<()> {
+        self.order(&json!({"do": "dispatch", "room": room, "agent": agent, "at_unix_ms": at_unix_ms}))
     }
 
     /// Leaves a room.
@@ -140,6 +162,33 @@ impl Observer {
                 bail!("the observer could not {}", report.what.unwrap_or_default());
             }
         }
+    }
+
+    /// Waits for a report about each of so many rooms: which came when, by the wall clock in milliseconds. Of several about
+    /// one room the first counts; those that do not come until `limit` are missing.
+    ///
+    /// # Errors
+    /// The observer is gone, or failed to do as it was told.
+    pub(super) async fn all(
+        &mut self,
+        event: &str,
+        rooms: usize,
+        limit: Duration,
+    ) -> Result<HashMap<String, f64>> {
+        let deadline = Instant::now() + limit;
+        let mut came = HashMap::new();
+        while came.len() < rooms {
+            let Ok(report) = timeout_at(deadline, self.reports.recv()).await else {
+                break;
+            };
+            let report = report.context("the observer is gone; its log says why")?;
+            if report.event == event {
+                came.entry(report.room).or_insert(report.at_unix_ms);
+            } else if report.event == "failed" {
+                bail!("the observer could not {}", report.what.unwrap_or_default());
+            }
+        }
+        Ok(came)
     }
 
     /// As [`Observer::within`], where a report has to come.

@@ -236,7 +236,10 @@ impl Drop for Inbound {
 
 impl Listening {
     fn finish(&mut self) {
-        for queue in self.players.drain(..).flat_map(|player| player.queues) {
+        for queue in std::mem::take(&mut self.players)
+            .into_iter()
+            .flat_map(|player| player.queues)
+        {
             queue.finish();
         }
     }

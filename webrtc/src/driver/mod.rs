@@ -325,6 +325,7 @@ async fn run(connection: Arc<Connection>, mut sockets: Sockets) {
                 connection.dispatch(event);
             }
             connection.forget();
+            connection.engine().release(Instant::now());
             return;
         }
         for event in events {

@@ -321,6 +321,18 @@ impl Engine {
         self.set_connection_state(PeerConnectionState::Closed);
     }
 
+    /// Lets go of what only an open connection needs, once all that was still to be sent has been polled. Handles keep a
+    /// closed connection for as long as a program keeps them.
+    pub(crate) fn release(&mut self, now: Instant) {
+        match settings::bare(now) {
+            Ok(bare) => self.rtc = bare,
+            Err(error) => tracing::debug!(%error, "a closed connection keeps its memory"),
+        }
+        self.routes = HashMap::new();
+        self.events = VecDeque::new();
+        self.local_candidates = Vec::new();
+    }
+
     /// Ends the connection without a word to `rtc`, which has failed: its state may be anything.
     pub(crate) fn abandon(&mut self) {
         if self.closed {

@@ -123,6 +123,15 @@ pub(super) fn build(
         .map_err(RtcError::internal)
 }
 
+/// A connection that will never do anything.
+pub(super) fn bare(now: Instant) -> Result<RTCPeerConnection, RtcError> {
+    let crypto = crypto::provider().map_err(RtcError::internal)?;
+    RTCPeerConnectionBuilder::new()
+        .with_setting_engine(SettingEngineBuilder::new().with_crypto_provider(crypto).build())
+        .build(now)
+        .map_err(RtcError::internal)
+}
+
 /// The one codec of each kind.
 pub(super) fn codec(kind: MediaKind) -> RTCRtpCodec {
     match kind {

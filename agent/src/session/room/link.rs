@@ -13,8 +13,8 @@ use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use super::FromRoom;
 use super::ears::CHAT_TOPIC;
+use super::{FromRoom, signal};
 use crate::session::reply;
 use crate::session::types::{AgentState, Caption};
 
@@ -149,6 +149,7 @@ impl RoomLink {
     /// Leaves, and ends everything that was started for this room.
     pub async fn leave(&self) {
         self.over.cancel();
+        signal::part(&self.room).await;
         if !matches!(timeout(CLOSE_TIMEOUT, self.room.close()).await, Ok(Ok(()))) {
             tracing::debug!("the room was already closed, or closing it took too long");
         }

@@ -1,8 +1,13 @@
 //! The signalling connection to LiveKit, opened as the `livekit` crate opens it, but with TCP_NODELAY. Without it the
 //! subscription to a microphone waits for the server's delayed acknowledgement of the message before it: 40 ms, and often
-//! another round of negotiation, which the server puts off by 150 ms.
+//! another round of negotiation, which the server puts off by 150 ms. What else the server says late or not at all is said
+//! here in its name.
+
+mod farewell;
+mod haste;
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -10,15 +15,21 @@ use futures_util::stream::{SplitSink, SplitStream};
 use futures_util::{SinkExt as _, StreamExt as _};
 use livekit_net::{Header, TransportError, WsClient, WsConnectResult, WsConnection};
 use tokio::net::TcpStream;
-use tokio::sync::Mutex;
+use tokio::sync::{Mutex, mpsc};
 use tokio_tungstenite::tungstenite::client::IntoClientRequest as _;
 use tokio_tungstenite::tungstenite::error::{Error, ProtocolError};
 use tokio_tungstenite::tungstenite::http::{HeaderName, HeaderValue};
 use tokio_tungstenite::tungstenite::{self, Message};
 use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async_with_config};
 
+pub use farewell::{joined, part};
+
+use self::farewell::Whose;
+
 type Socket = WebSocketStream<MaybeTlsStream<TcpStream>>;
 
+/// Messages of ours that wait to be heard.
+const OWN_QUEUE: usize = 4;
 /// Where the way leads through a proxy, the crate's own client knows it.
 const PROXIES: [&str; 4] = ["HTTP_PROXY", "http_proxy", "HTTPS_PROXY", "https_proxy"];
 
@@ -40,6 +51,11 @@ impl WsClient for Client {
         headers: Vec<Header>,
         timeout_ms: u64,
     ) -> Result<WsConnectResult, TransportError> {
+        let bearer = headers
+            .iter()
+            .find(|header| header.name.eq_ignore_ascii_case("authorization"));
+        let token = bearer.and_then(|header| header.value.strip_prefix("Bearer "));
+        let whose = token.and_then(Whose::of_token);
         let mut request = url.into_client_request().map_err(failure)?;
         for header in headers {
             let bad = || TransportError::Other(format!("the header {} cannot be sent", header.name));
@@ -53,10 +69,21 @@ impl WsClient for Client {
             .map_err(|_| TransportError::Timeout)?
             .map_err(failure)?;
         let (writer, reader) = socket.split();
+        let (own, own_messages) = mpsc::channel(OWN_QUEUE);
         let connection = Arc::new(Connection {
             writer: Mutex::new(writer),
-            reader: Mutex::new(reader),
+            incoming: Mutex::new(Incoming {
+                socket: reader,
+                own: own_messages,
+                next: None,
+            }),
+            own,
+            parting: AtomicBool::new(false),
+            whose,
         });
+        if let Some(whose) = &connection.whose {
+            whose.connected(&connection);
+        }
         Ok(WsConnectResult { connection })
     }
 }
@@ -73,21 +100,64 @@ fn failure(error: Error) -> TransportError {
 
 struct Connection {
     writer: Mutex<SplitSink<Socket, Message>>,
-    reader: Mutex<SplitStream<Socket>>,
+    incoming: Mutex<Incoming>,
+    /// What we say in the server's name.
+    own: mpsc::Sender<Vec<u8>>,
+    /// The room is being left: who comes or changes now is not heard of any more.
+    parting: AtomicBool,
+    whose: Option<Whose>,
+}
+
+struct Incoming {
+    socket: SplitStream<Socket>,
+    own: mpsc::Receiver<Vec<u8>>,
+    /// Came, and waits for something of ours that has to be heard before.
+    next: Option<Vec<u8>>,
+}
+
+impl Connection {
+    /// Has the crate hear a message as if it came from the server.
+    fn hear(&self, frame: Vec<u8>) {
+        // A connection that nobody reads any more hears nothing.
+        let _ = self.own.try_send(frame);
+    }
 }
 
 #[async_trait]
 impl WsConnection for Connection {
     async fn send(&self, frame: Vec<u8>) -> Result<(), TransportError> {
+        let subscribes = haste::subscribes(&frame);
         let message = Message::Binary(frame.into());
-        self.writer.lock().await.send(message).await.map_err(failure)
+        self.writer.lock().await.send(message).await.map_err(failure)?;
+        if subscribes {
+            haste::offer_soon(self.own.clone());
+        }
+        Ok(())
     }
 
     async fn recv(&self) -> Result<Option<Vec<u8>>, TransportError> {
-        let mut reader = self.reader.lock().await;
+        let mut incoming = self.incoming.lock().await;
+        let Incoming { socket, own, next } = &mut *incoming;
+        if let Some(frame) = next.take() {
+            return Ok(Some(frame));
+        }
         loop {
-            match reader.next().await {
-                Some(Ok(Message::Binary(frame))) => return Ok(Some(frame.to_vec())),
+            let message = tokio::select! {
+                biased;
+                Some(frame) = own.recv() => return Ok(Some(frame)),
+                message = socket.next() => message,
+            };
+            match message {
+                Some(Ok(Message::Binary(frame)))
+                    if self.parting.load(Ordering::Relaxed) && farewell::is_about_others(&frame) => {}
+                Some(Ok(Message::Binary(frame))) => {
+                    let before = self.whose.as_ref().and_then(|whose| whose.before(&frame));
+                    let Some(before) = before else {
+                        return Ok(Some(frame.to_vec()));
+                    };
+                    *next = Some(frame.to_vec());
+                    return Ok(Some(before));
+                }
                 // Answered with the next write at the latest; this makes one.
                 Some(Ok(Message::Ping(payload))) => {
                     let _ = self.writer.lock().await.send(Message::Pong(payload)).await;

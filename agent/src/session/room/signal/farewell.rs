@@ -1,0 +1,214 @@
+//! Leaving a room so that nothing of it stays behind. `livekit` 0.10.0 ties a room, its tracks and its connection into a
+//! circle for each participant who has a track, and unties it only when the server says that they have left. Who leaves a
+//! room in which others are would keep all of it for ever, some hundred kilobytes each time. So the server's word is
+//! given to the crate by us, as the last thing that it hears.
+
+use std::collections::HashMap;
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::time::Duration;
+
+use base64::Engine as _;
+use base64::prelude::BASE64_URL_SAFE_NO_PAD;
+use livekit::prelude::*;
+use livekit_protocol as proto;
+use prost::Message as _;
+use proto::leave_request::Action;
+use proto::signal_response::Message;
+use serde::Deserialize;
+use tokio::time::Instant;
+
+use super::Connection;
+
+/// The crate takes a message in milliseconds, on a busy machine too in less than this.
+const LIMIT: Duration = Duration::from_secs(2);
+const POLL: Duration = Duration::from_millis(2);
+
+/// Whose connection: the room's name and the participant's identity.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(super) struct Whose {
+    room: String,
+    identity: String,
+}
+
+#[derive(Default)]
+struct Known {
+    room: Weak<Room>,
+    connection: Weak<Connection>,
+}
+
+static KNOWN: Mutex<Option<HashMap<Whose, Known>>> = Mutex::new(None);
+
+fn with_known<T>(of: &Whose, with: impl FnOnce(&mut Known) -> T) -> T {
+    let mut known: MutexGuard<'_, _> = KNOWN.lock().unwrap_or_else(PoisonError::into_inner);
+    let known = known.get_or_insert_default();
+    known.retain(|_, known| known.room.strong_count() > 0 || known.connection.strong_count() > 0);
+    with(known.entry(of.clone()).or_default())
+}
+
+impl Whose {
+    /// As the token says.
+    pub(super) fn of_token(token: &str) -> Option<Self> {
+        #[derive(Deserialize)]
+        struct Claims {
+            sub: String,
+            video: Video,
+        }
+        #[derive(Deserialize)]
+        struct Video {
+            room: String,
+        }
+        let claims = token.split('.').nth(1)?;
+        let claims = BASE64_URL_SAFE_NO_PAD.decode(claims.trim_end_matches('=')).ok()?;
+        let claims: Claims = serde_json::from_slice(&claims).ok()?;
+        Some(Self {
+            room: claims.video.room,
+            identity: claims.sub,
+        })
+    }
+
+    fn of_room(room: &Room) -> Self {
+        Self {
+            room: room.name(),
+            identity: room.local_participant().identity().to_string(),
+        }
+    }
+
+    /// A connection was opened, for the first time or after an interruption.
+    pub(super) fn connected(&self, connection: &Arc<Connection>) {
+        with_known(self, |known| known.connection = Arc::downgrade(connection));
+    }
+
+    /// What has to be heard before this message: that all have left, when the room is closed.
+    pub(super) fn before(&self, frame: &[u8]) -> Option<Vec<u8>> {
+        let response = proto::SignalResponse::decode(frame).ok()?;
+        let Message::Leave(leave) = response.message? else {
+            return None;
+        };
+        let is_closed = matches!(
+            leave.reason(),
+            proto::DisconnectReason::RoomDeleted | proto::DisconnectReason::RoomClosed
+        );
+        if leave.action() != Action::Disconnect || !is_closed {
+            return None;
+        }
+        let room = with_known(self, |known| known.room.upgrade())?;
+        Some(all_left(&room))
+    }
+}
+
+/// A room was joined; from now on [`part`] works, and its closing leaves nothing behind.
+pub fn joined(room: &Arc<Room>) {
+    with_known(&Whose::of_room(room), |known| known.room = Arc::downgrade(room));
+}
+
+/// Lets go of everybody in the room, before it is left. Its events say of each that they have left, which is not so.
+pub async fn part(room: &Room) {
+    let Some(connection) = with_known(&Whose::of_room(room), |known| known.connection.upgrade()) else {
+        return;
+    };
+    let begun = Instant::now();
+    connection.parting.store(true, Ordering::Relaxed);
+    connection.hear(all_left(room));
+    while !room.remote_participants().is_empty() && begun.elapsed() < LIMIT {
+        tokio::time::sleep(POLL).await;
+    }
+}
+
+/// Whether a message of the server would bring somebody back.
+pub(super) fn is_about_others(frame: &[u8]) -> bool {
+    let response = proto::SignalResponse::decode(frame);
+    matches!(
+        response.ok().and_then(|response| response.message),
+        Some(Message::Update(_))
+    )
+}
+
+fn all_left(room: &Room) -> Vec<u8> {
+    let participants = room.remote_participants();
+    let left = participants.values().map(|participant| proto::ParticipantInfo {
+        sid: participant.sid().to_string(),
+        identity: participant.identity().to_string(),
+        state: proto::participant_info::State::Disconnected as i32,
+        ..Default::default()
+    });
+    let update = proto::ParticipantUpdate {
+        participants: left.collect(),
+    };
+    let response = proto::SignalResponse {
+        message: Some(Message::Update(update)),
+    };
+    response.encode_to_vec()
+}
+
+#[cfg(test)]
+mod tests {
+    use livekit_api::access_token::{AccessToken, VideoGrants};
+
+    use super::*;
+
+    #[test]
+    fn a_token_says_whose_it_is() {
+        let grants = VideoGrants {
+            room_join: true,
+            room: "a room".into(),
+            ..Default::default()
+        };
+        let token = AccessToken::with_api_key("key", "a-secret-for-tests-of-more-than-32-characters")
+            .with_identity("agent-1")
+            .with_grants(grants)
+            .to_jwt()
+            .unwrap();
+        let whose = Whose::of_token(&token).unwrap();
+        assert_eq!(
+            (whose.room.as_str(), whose.identity.as_str()),
+            ("a room", "agent-1")
+        );
+        for bad in ["", "a.b.c", "only"] {
+            assert_eq!(Whose::of_token(bad), None, "{bad}");
+        }
+    }
+
+    #[test]
+    fn what_is_about_others_is_told_from_the_rest() {
+        let frame = |message| {
+            let response = proto::SignalResponse {
+                message: Some(message),
+            };
+            response.encode_to_vec()
+        };
+        assert!(is_about_others(&frame(Message::Update(
+            proto::ParticipantUpdate {
+                participants: vec![proto::ParticipantInfo::default()],
+            }
+        ))));
+        assert!(!is_about_others(&frame(Message::Pong(5))));
+        assert!(!is_about_others(&[0xff, 0xff]));
+    }
+
+    #[test]
+    fn only_the_end_of_a_known_room_is_announced() {
+        let whose = Whose {
+            room: "nobody's".into(),
+            identity: "agent-1".into(),
+        };
+        let leave = |reason, action| {
+            let leave = proto::LeaveRequest {
+                reason: reason as i32,
+                action: action as i32,
+                ..Default::default()
+            };
+            let response = proto::SignalResponse {
+                message: Some(Message::Leave(leave)),
+            };
+            response.encode_to_vec()
+        };
+        for frame in [
+            leave(proto::DisconnectReason::RoomDeleted, Action::Disconnect),
+            leave(proto::DisconnectReason::ServerShutdown, Action::Reconnect),
+            vec![0xff, 0xff, 0xff],
+        ] {
+            assert_eq!(whose.before(&frame), None);
+        }
+    }
+}
