@@ -116,7 +116,10 @@ pub async fn run(workspace: &Path, options: &Options) -> Result<()> {
         }
         Name::Voice => Some(voice::measure(&ready(Profile::Release)?, workspace)?),
         Name::CaptionsLoad => unless_interrupted(load::measure(&ready(Profile::Release)?, workspace)).await?,
-        Name::Join => unless_interrupted(join::measure(&ready(Profile::Release)?, workspace)).await?,
+        Name::Join => {
+            let ready = setup::prepare_only(workspace, Need::Demo, Profile::Release, &join::PROGRAMS)?;
+            unless_interrupted(join::measure(&ready, workspace)).await?
+        }
         Name::Density => {
             let ready = setup::prepare_only(workspace, Need::Demo, Profile::Release, &density::PROGRAMS)?;
             unless_interrupted(density::measure(&ready, workspace)).await?

@@ -19,6 +19,8 @@ use crate::servers::{Durability, House};
 use crate::setup::Ready;
 use hundred::Hundred;
 
+/// Our programs that it needs.
+pub(super) const PROGRAMS: [&str; 3] = ["agent", "dispatcher", "visitors"];
 /// So often, each.
 const ROUNDS: usize = 20;
 /// Before the rounds that count: code, caches and connections that a running service has used before.
