@@ -30,13 +30,13 @@ pub struct Ready {
     pub binaries: PathBuf,
 }
 
-/// Makes the machine ready.
+/// Makes the machine ready. Of our programs only those named are compiled: each one that is linked takes its time.
 ///
 /// # Errors
 /// A program is missing, a part cannot be fetched, or something does not compile.
-pub fn prepare(workspace: &Path, need: Need, profile: Profile) -> Result<Ready> {
+pub fn prepare(workspace: &Path, need: Need, profile: Profile, programs: &[&str]) -> Result<Ready> {
     let (cache, parts) = equip(workspace, need)?;
-    let binaries = compile(workspace, profile, &[])?;
+    let binaries = compile(workspace, profile, programs)?;
     Ok(Ready {
         cache,
         parts,
@@ -61,21 +61,7 @@ pub fn equip(workspace: &Path, need: Need) -> Result<(Cache, Parts)> {
     Ok((cache, parts))
 }
 
-/// As [`prepare`], with only some of our programs, which takes a fraction of the time.
-///
-/// # Errors
-/// As [`prepare`].
-pub fn prepare_only(workspace: &Path, need: Need, profile: Profile, programs: &[&str]) -> Result<Ready> {
-    let (cache, parts) = equip(workspace, need)?;
-    let binaries = compile(workspace, profile, programs)?;
-    Ok(Ready {
-        cache,
-        parts,
-        binaries,
-    })
-}
-
-/// Compiles some of our programs, or all when none is named; returns the folder they are in.
+/// Compiles some of our programs; returns the folder they are in.
 fn compile(workspace: &Path, profile: Profile, programs: &[&str]) -> Result<PathBuf> {
     eprintln!("compiling");
     let begun = Instant::now();
@@ -84,9 +70,6 @@ fn compile(workspace: &Path, profile: Profile, programs: &[&str]) -> Result<Path
     cargo
         .args(["build", "--package", "dispatcher", "--package", "agent"])
         .args(["--package", "system-tests"]);
-    if programs.is_empty() {
-        cargo.arg("--bins");
-    }
     for program in programs {
         cargo.args(["--bin", program]);
     }
@@ -94,10 +77,7 @@ fn compile(workspace: &Path, profile: Profile, programs: &[&str]) -> Result<Path
         cargo.arg("--release");
     }
     commands::run_visibly(cargo.current_dir(workspace))?;
-    let compiled = match programs {
-        [] => "dispatcher, agent".to_owned(),
-        programs => programs.join(", "),
-    };
+    let compiled = programs.join(", ");
     eprintln!("  {compiled:<28} ready ({:.1?})", begun.elapsed());
     let own = binaries()?;
     Ok(match profile {

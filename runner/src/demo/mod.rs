@@ -27,6 +27,8 @@ use crate::servers::{Durability, House};
 use crate::setup::{self, Profile, Ready};
 use crate::toolchain::Need;
 
+/// Our programs that it needs.
+pub(crate) const PROGRAMS: [&str; 3] = ["agent", "dispatcher", "participant"];
 /// The longest that a demo's meeting may take: two minutes of speech and the waiting in between.
 const MEETING_LIMIT: Duration = Duration::from_secs(420);
 
@@ -45,7 +47,7 @@ pub struct Options {
 /// The machine cannot be made ready, a part does not start, or something that the demo shows did not happen.
 pub async fn run(workspace: &Path, options: &Options) -> Result<()> {
     let begun = Instant::now();
-    let ready = setup::prepare(workspace, Need::Demo, Profile::Debug)?;
+    let ready = setup::prepare(workspace, Need::Demo, Profile::Debug, &PROGRAMS)?;
     let summary = held(&ready, "demo", begun, !options.once).await?;
     let Some(summary) = summary else {
         return Ok(());

@@ -22,6 +22,8 @@ use crate::servers::{Durability, House};
 use crate::setup::Ready;
 use sums::{Place, covered_ms, missing, overlap_ms, spoken};
 
+/// Our programs that it needs.
+pub(super) const PROGRAMS: [&str; 3] = ["agent", "dispatcher", "participant"];
 /// The meeting's length unless it is given.
 pub(super) const MINUTES: u64 = 60;
 /// The media server and the database are away for so long.

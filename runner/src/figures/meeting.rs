@@ -16,6 +16,9 @@ use crate::demo::participant::{Heard, Participant, Via};
 use crate::process::Process;
 use crate::servers::House;
 
+/// Our programs that it needs, and the one that makes ready what is played.
+pub(super) const PROGRAMS: [&str; 4] = ["agent", "dispatcher", "participant", "programme"];
+
 const POLL: Duration = Duration::from_millis(200);
 const AGENT_LIMIT: Duration = Duration::from_secs(30);
 const JOIN_LIMIT: Duration = Duration::from_secs(60);

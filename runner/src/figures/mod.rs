@@ -93,7 +93,7 @@ async fn unless_interrupted<T>(measurement: impl Future<Output = Result<T>>) -> 
 /// The machine cannot be made ready, a part does not start, or a measurement cannot be taken.
 pub async fn run(workspace: &Path, options: &Options) -> Result<()> {
     let begun = Instant::now();
-    let ready = |profile| setup::prepare(workspace, Need::Demo, profile);
+    let ready = |profile, programs: &[&str]| setup::prepare(workspace, Need::Demo, profile, programs);
     let name = options
         .name
         .to_possible_value()
@@ -101,27 +101,43 @@ pub async fn run(workspace: &Path, options: &Options) -> Result<()> {
         .unwrap_or_default();
     let machine = Machine::read()?;
     let report = match options.name {
-        Name::Captions => captions::measure(&ready(Profile::Release)?, begun).await?,
+        Name::Captions => captions::measure(&ready(Profile::Release, &meeting::PROGRAMS)?, begun).await?,
         // Errors are the same in both profiles, and the networks are optimised in both.
-        Name::Speakers => Some(speakers::measure(&ready(Profile::Debug)?, workspace)?),
+        Name::Speakers => Some(speakers::measure(
+            &ready(Profile::Debug, &["diarise"])?,
+            workspace,
+        )?),
         Name::Ledger => {
             let minutes = options.minutes.unwrap_or(ledger::MINUTES);
             // Nothing in it is a speed.
-            unless_interrupted(ledger::measure(&ready(Profile::Debug)?, minutes)).await?
+            unless_interrupted(ledger::measure(
+                &ready(Profile::Debug, &ledger::PROGRAMS)?,
+                minutes,
+            ))
+            .await?
         }
         Name::Soak => {
             let minutes = options.minutes.unwrap_or(soak::MINUTES);
             // Memory is the same in both profiles, and nothing in it is a speed.
-            unless_interrupted(soak::measure(&ready(Profile::Debug)?, minutes)).await?
+            unless_interrupted(soak::measure(&ready(Profile::Debug, &soak::PROGRAMS)?, minutes)).await?
         }
-        Name::Voice => Some(voice::measure(&ready(Profile::Release)?, workspace)?),
-        Name::CaptionsLoad => unless_interrupted(load::measure(&ready(Profile::Release)?, workspace)).await?,
+        Name::Voice => Some(voice::measure(
+            &ready(Profile::Release, &["detectors"])?,
+            workspace,
+        )?),
+        Name::CaptionsLoad => {
+            unless_interrupted(load::measure(
+                &ready(Profile::Release, &meeting::PROGRAMS)?,
+                workspace,
+            ))
+            .await?
+        }
         Name::Join => {
-            let ready = setup::prepare_only(workspace, Need::Demo, Profile::Release, &join::PROGRAMS)?;
+            let ready = ready(Profile::Release, &join::PROGRAMS)?;
             unless_interrupted(join::measure(&ready, workspace)).await?
         }
         Name::Density => {
-            let ready = setup::prepare_only(workspace, Need::Demo, Profile::Release, &density::PROGRAMS)?;
+            let ready = ready(Profile::Release, &density::PROGRAMS)?;
             unless_interrupted(density::measure(&ready, workspace)).await?
         }
         Name::Conformance => {

@@ -21,6 +21,8 @@ use crate::servers::{Durability, House};
 use crate::setup::Ready;
 use held::Held;
 
+/// Our programs that it needs.
+pub(super) const PROGRAMS: [&str; 3] = ["agent", "dispatcher", "soak"];
 /// Of all rounds but the first, unless it is given.
 pub(super) const MINUTES: u64 = 30;
 /// Between two looks at what is held.
