@@ -72,6 +72,10 @@ impl Peer for Page {
         })
     }
 
+    async fn derive_by(&mut self, algorithm: &str) -> Result<()> {
+        self.order("derive_by", json!({"algorithm": algorithm})).await
+    }
+
     async fn connect(&mut self, url: &str, token: &str, secret: Option<&str>, window: i32) -> Result<()> {
         let order = json!({"url": url, "token": token, "secret": secret, "window": window});
         self.order("connect", order).await

@@ -26,6 +26,8 @@ const GUESS: &str = "battery staple";
 /// What the scenarios ask of a client.
 trait Peer: Sized {
     async fn start(ground: &Ground) -> Result<Self>;
+    /// How keys come from secrets, before it connects.
+    async fn derive_by(&mut self, algorithm: &str) -> Result<()>;
     /// Enters the room. Without a secret it is one who has been told none; keys are ratcheted `window` steps to find one.
     async fn connect(&mut self, url: &str, token: &str, secret: Option<&str>, window: i32) -> Result<()>;
     async fn publish(&mut self, hz: f64) -> Result<()>;
@@ -195,6 +197,32 @@ async fn our_ratcheted_key<P: Peer>(ground: &Ground) -> Result<()> {
     theirs.leave().await
 }
 
+/// Keys may be derived by HKDF, for secrets that are random already: both hear and read one another, and follow a ratchet.
+async fn keys_derived_by_hkdf<P: Peer>(ground: &Ground) -> Result<()> {
+    let room = ground.room();
+    let (url, token) = (ground.url(), ground.token(&room, "theirs")?);
+    let mut theirs = P::start(ground).await?;
+    theirs.derive_by("HKDF").await?;
+    theirs.connect(url, &token, Some(SECRET), 8).await?;
+    let hkdf = KeyProviderOptions {
+        key_derivation_algorithm: KeyDerivationAlgorithm::HKDF,
+        ..options(8)
+    };
+    let ours = Ours::connect(url, &ground.token(&room, "ours")?, Some(SECRET), hkdf).await?;
+    theirs.publish(THEIR_HZ).await?;
+    ours.publish(OUR_HZ).await?;
+    ours.wait_for_tone(THEIR_HZ, LIMIT).await?;
+    wait_for_their_ears(&mut theirs, OUR_HZ).await?;
+    theirs.say("from them").await?;
+    ours.wait_for_text("from them", LIMIT).await?;
+    theirs.ratchet().await?;
+    ours.wait_for_state("theirs", EncryptionState::KeyRatcheted, LIMIT)
+        .await?;
+    ours.wait_for_tone(THEIR_HZ, LIMIT).await?;
+    ours.leave().await?;
+    theirs.leave().await
+}
+
 macro_rules! scenarios {
     ($peer:ty: $($name:ident),+) => {
         $(
@@ -247,33 +275,7 @@ async fn nothing_of_ours_is_in_the_clear() -> Result<()> {
 
 mod with_python {
     use super::*;
-    scenarios!(python::Python: the_right_key, the_wrong_key, no_key_here, no_key_there, a_ratcheted_key, our_ratcheted_key);
-
-    /// For secrets that are random already.
-    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-    async fn keys_derived_by_hkdf() -> Result<()> {
-        let ground = Ground::prepare().await?;
-        let room = ground.room();
-        let (url, token) = (ground.url(), ground.token(&room, "theirs")?);
-        let mut theirs = python::Python::start(&ground).await?;
-        theirs.derive_by("HKDF").await?;
-        theirs.connect(url, &token, Some(SECRET), 0).await?;
-        let hkdf = KeyProviderOptions {
-            key_derivation_algorithm: KeyDerivationAlgorithm::HKDF,
-            ..options(0)
-        };
-        let ours = Ours::connect(url, &ground.token(&room, "ours")?, Some(SECRET), hkdf).await?;
-        theirs.publish(THEIR_HZ).await?;
-        ours.publish(OUR_HZ).await?;
-        ours.wait_for_tone(THEIR_HZ, LIMIT).await?;
-        wait_for_their_ears(&mut theirs, OUR_HZ).await?;
-        theirs.say("from them").await?;
-        ours.wait_for_text("from them", LIMIT).await?;
-        ours.leave().await?;
-        theirs.leave().await?;
-        ground.end().await;
-        Ok(())
-    }
+    scenarios!(python::Python: the_right_key, the_wrong_key, no_key_here, no_key_there, a_ratcheted_key, our_ratcheted_key, keys_derived_by_hkdf);
 
     #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
     async fn each_has_a_key_of_his_own() -> Result<()> {
@@ -295,5 +297,5 @@ mod with_python {
 
 mod with_a_browser {
     use super::*;
-    scenarios!(browser::Page: the_right_key, the_wrong_key, no_key_here, no_key_there, a_ratcheted_key, our_ratcheted_key);
+    scenarios!(browser::Page: the_right_key, the_wrong_key, no_key_here, no_key_there, a_ratcheted_key, our_ratcheted_key, keys_derived_by_hkdf);
 }

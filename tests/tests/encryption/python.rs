@@ -25,12 +25,6 @@ pub(crate) struct Python {
 }
 
 impl Python {
-    /// How keys are made from secrets, from the next connection on.
-    pub(crate) async fn derive_by(&mut self, name: &str) -> Result<()> {
-        let order = json!({"do": "derive", "by": name});
-        self.order(order, "derives").await.map(drop)
-    }
-
     pub(crate) async fn keep(&mut self, of: &str, secret: &str) -> Result<()> {
         let order = json!({"do": "key", "of": of, "secret": secret});
         self.order(order, "kept").await.map(drop)
@@ -83,6 +77,11 @@ impl Peer for Python {
             texts: Vec::new(),
             process,
         })
+    }
+
+    async fn derive_by(&mut self, algorithm: &str) -> Result<()> {
+        let order = json!({"do": "derive", "by": algorithm});
+        self.order(order, "derives").await.map(drop)
     }
 
     async fn connect(&mut self, url: &str, token: &str, secret: Option<&str>, window: i32) -> Result<()> {
