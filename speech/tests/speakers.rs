@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use speech::{
-    Diariser, EMBEDDING_SIZE, Listener, ListenerEvent, ListenerOptions, SpeakerModel, SpeakerModelError,
-    TurnId, VoiceEvent, VoiceModel,
+    Diariser, EMBEDDING_SIZE, Listener, ListenerEvent, ListenerOptions, NumberedRun, SpeakerModel,
+    SpeakerModelError, SpeakerNumber, TurnId, VoiceEvent, VoiceModel,
 };
 
 fn from_environment(name: &str) -> PathBuf {
@@ -222,4 +222,48 @@ fn two_people_in_a_real_conversation_are_told_apart() {
         "{unknown} of {total} unknown: {meant:?}"
     );
     assert!(total > 1_500, "too little was heard: {total}");
+}
+
+/// The same conversation, of which a recogniser said who speaks when: it cannot say where both do.
+#[test]
+fn where_two_speak_at_once_is_heard_under_numbers_too() {
+    let folder = from_environment("RAPPORTEUR_CONVERSATION");
+    let samples = speech::wav::read_mono_16khz(&folder.join("sample.wav")).unwrap();
+    let truth = reference(&folder.join("sample.rttm"));
+    let model = model();
+    let mut both = [0; 2];
+    let mut found_both = 0;
+    for (from_ms, to_ms) in model.overlaps(&[], &samples) {
+        for tenth in &truth[from_ms as usize / 10..to_ms as usize / 10] {
+            both[usize::from(tenth.len() > 1)] += 1;
+        }
+        found_both += 1;
+    }
+    let [alone, together] = both;
+    let all = truth.iter().filter(|who| who.len() > 1).count();
+    assert!(
+        together * 100 > all * 60,
+        "{together} of {all} hundredths in {found_both} places"
+    );
+    assert!(
+        alone < together,
+        "{alone} where one speaks alone, {together} where two do"
+    );
+
+    let run = |start_ms, end_ms, number| NumberedRun {
+        start_ms,
+        end_ms,
+        speaker: SpeakerNumber {
+            connection: 0,
+            number,
+        },
+    };
+    let runs = [
+        run(12_000, 14_000, 0),
+        run(22_000, 27_000, 1),
+        run(27_900, 29_000, 0),
+    ];
+    let (turns, _) = Diariser::new(model).hear_numbered(0, &samples, &runs);
+    let marked: Vec<bool> = turns.turns.iter().map(|turn| turn.overlaps).collect();
+    assert_eq!(marked, [false, false, true]);
 }

@@ -4,6 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::embedding::{EMBEDDING_SIZE, Embedder};
+use super::overlaps;
 use super::segmentation::Segmenter;
 use super::turns::{self, Turns};
 use super::weights::{self, SpeakerModelError, Weights};
@@ -40,6 +41,12 @@ impl SpeakerModel {
     /// Who speaks when in an utterance of 16 kHz audio, and what they sound like; `before` is what was said just before it.
     pub fn turns(&self, before: &[i16], utterance: &[i16]) -> Turns {
         turns::turns(&self.0.segmenter, &self.0.embedder, before, utterance)
+    }
+
+    /// Where two people speak at once in an utterance of 16 kHz audio, from when to when in its milliseconds; `before` is what
+    /// was said just before it.
+    pub fn overlaps(&self, before: &[i16], utterance: &[i16]) -> Vec<(u32, u32)> {
+        overlaps::overlaps(&self.0.segmenter, before, utterance)
     }
 
     /// What the voice in a stretch of 16 kHz audio sounds like: a direction, its length 1. None of less than a quarter

@@ -33,20 +33,25 @@ pub struct NumberSound {
 }
 
 /// What an utterance's numbers sound like, without those that are known well enough. What is shorter than half a second is
-/// left out.
+/// left out, and what two say at once (`overlaps`, from when to when).
 pub(super) fn sounds(
     audio: &[i16],
     runs: &[NumberedRun],
+    overlaps: &[(u32, u32)],
     is_known: impl Fn(SpeakerNumber) -> bool,
     embed: impl Fn(&[i16]) -> Option<[f32; EMBEDDING_SIZE]>,
 ) -> Vec<NumberSound> {
     let mut said: BTreeMap<SpeakerNumber, Vec<i16>> = BTreeMap::new();
     for run in runs.iter().filter(|run| !is_known(run.speaker)) {
         let place = |ms: u32| (ms as usize * SAMPLES_PER_MS).min(audio.len());
-        let (from, to) = (place(run.start_ms), place(run.end_ms));
-        said.entry(run.speaker)
-            .or_default()
-            .extend_from_slice(&audio[from..to.max(from)]);
+        let said = said.entry(run.speaker).or_default();
+        let mut from_ms = run.start_ms;
+        let end = (run.end_ms, run.end_ms);
+        for &(together_ms, alone_ms) in overlaps.iter().chain([&end]) {
+            let (from, to) = (place(from_ms), place(together_ms.min(run.end_ms)));
+            said.extend_from_slice(&audio[from..to.max(from)]);
+            from_ms = from_ms.max(alone_ms);
+        }
     }
     let mut sounds = Vec::new();
     for (speaker, said) in said {
@@ -65,4 +70,44 @@ pub(super) fn sounds(
         }
     }
     sounds
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_number_sounds_like_what_it_says_alone() {
+        let speaker = SpeakerNumber {
+            connection: 0,
+            number: 0,
+        };
+        let run = NumberedRun {
+            start_ms: 1_000,
+            end_ms: 4_000,
+            speaker,
+        };
+        // Each sample says in which tenth of a second it is.
+        let audio: Vec<i16> = (0..5_000 * SAMPLES_PER_MS)
+            .map(|place| (place / 1_600) as i16)
+            .collect();
+        let heard = |overlaps: &[(u32, u32)]| {
+            let tenths = std::cell::RefCell::new(Vec::new());
+            let embed = |samples: &[i16]| {
+                tenths.borrow_mut().extend(samples.iter().step_by(1_600));
+                Some([0.0; EMBEDDING_SIZE])
+            };
+            let found = sounds(&audio, &[run], overlaps, |_| false, embed);
+            (tenths.into_inner(), found.first().map(|sound| sound.heard_ms))
+        };
+        let all: Vec<i16> = (10..40).collect();
+        assert_eq!(heard(&[]), (all.clone(), Some(3_000)));
+        assert_eq!(heard(&[(0, 900), (4_000, 4_800)]), (all, Some(3_000)));
+        let alone = (15..20).chain(25..38).collect();
+        assert_eq!(
+            heard(&[(500, 1_500), (2_000, 2_500), (3_800, 4_500)]),
+            (alone, Some(1_800))
+        );
+        assert_eq!(heard(&[(0, 5_000)]), (Vec::new(), None));
+    }
 }

@@ -1,11 +1,10 @@
 //! An utterance as its networks hear it: turns of people who are told apart by number, and what their voices sound like.
 
 use super::embedding::{EMBEDDING_SIZE, Embedder, unit};
-use super::segmentation::{FIRST_MIDDLE, FRAME_SAMPLES, STRETCH_SAMPLES, Segmenter, VOICES};
+use super::segmentation::{Segmenter, VOICES};
+use super::stretches::{Stretch, Stretches};
 use crate::SAMPLES_PER_MS;
 
-/// Stretches of a long utterance begin so far apart; each decides about its own middle.
-const HOP_SAMPLES: usize = STRETCH_SAMPLES / 2;
 /// A pause within a turn.
 const PAUSE_MAX_SAMPLES: usize = 300 * SAMPLES_PER_MS;
 /// What is shorter is no turn.
@@ -63,75 +62,28 @@ struct Run {
 
 /// Hears an utterance; `before` is what was said just before it on the same track, for the voices in it.
 pub(super) fn turns(segmenter: &Segmenter, embedder: &Embedder, before: &[i16], utterance: &[i16]) -> Turns {
-    let room = STRETCH_SAMPLES.saturating_sub(utterance.len());
-    let before = &before[before.len() - before.len().min(room)..];
-    let samples: Vec<f32> = before
-        .iter()
-        .chain(utterance)
-        .map(|&sample| f32::from(sample))
-        .collect();
     let mut found = Turns::default();
-    let (mut begin, mut decided) = (0, before.len());
-    for stretch in 0.. {
-        let end = (begin + STRETCH_SAMPLES).min(samples.len());
-        let is_last = end == samples.len();
-        // Each place is decided by the stretch in whose middle it is.
-        let margin = (STRETCH_SAMPLES - HOP_SAMPLES) / 2;
-        let from = decided;
-        let to = if is_last { end } else { end - margin };
-        let place = Place {
-            samples: &samples[begin..end],
-            from: from - begin,
-            to: to - begin,
-            stretch,
-        };
-        decided = to;
-        let origin = begin as i64 - before.len() as i64;
-        place.hear(segmenter, embedder, origin, &mut found);
-        if is_last {
-            break;
+    for stretch in Stretches::new(before, utterance).iter() {
+        let frames = stretch.speaking(segmenter);
+        for voice in 0..VOICES {
+            stretch.voice(voice, &frames, embedder, &mut found);
         }
-        begin = (begin + HOP_SAMPLES).min(samples.len() - STRETCH_SAMPLES);
     }
     found.turns.sort_by_key(|turn| (turn.start_ms, turn.end_ms));
     found
 }
 
-/// A stretch, and the part of it that it decides about.
-struct Place<'a> {
-    samples: &'a [f32],
-    from: usize,
-    to: usize,
-    stretch: usize,
-}
-
-impl Place<'_> {
-    fn hear(&self, segmenter: &Segmenter, embedder: &Embedder, origin: i64, found: &mut Turns) {
-        let scaled: Vec<f32> = self.samples.iter().map(|sample| sample / 32_768.0).collect();
-        let frames = segmenter.speaking(&scaled);
-        for voice in 0..VOICES {
-            self.voice(voice, &frames, embedder, origin, found);
-        }
-    }
-
-    fn voice(
-        &self,
-        voice: usize,
-        frames: &[[bool; VOICES]],
-        embedder: &Embedder,
-        origin: i64,
-        found: &mut Turns,
-    ) {
-        let number = self.stretch * VOICES + voice;
+impl Stretch<'_> {
+    fn voice(&self, voice: usize, frames: &[[bool; VOICES]], embedder: &Embedder, found: &mut Turns) {
+        let number = self.number * VOICES + voice;
         let mut waiting: Vec<usize> = Vec::new();
         let mut shared: Vec<f32> = Vec::new();
         for run in self.runs(voice, frames) {
             let clean = self.clean(voice, frames, run);
-            let start = (run.from as i64 + origin).max(0) as usize / SAMPLES_PER_MS;
-            let end = (run.to as i64 + origin).max(0) as usize / SAMPLES_PER_MS;
-            let turn = |start: usize, end: usize, sound| Turn {
-                start_ms: start as u32,
-                end_ms: end as u32,
+            let (start, end) = (self.ms(run.from), self.ms(run.to));
+            let turn = |start_ms, end_ms, sound| Turn {
+                start_ms,
+                end_ms,
                 sound,
                 overlaps: run.overlaps,
             };
@@ -145,7 +97,7 @@ impl Place<'_> {
             for piece in 0..pieces {
                 let part = &clean[clean.len() * piece / pieces..clean.len() * (piece + 1) / pieces];
                 let sound = self.sound(part, number, embedder, found);
-                let at = |piece| start + (end - start) * piece / pieces;
+                let at = |piece: usize| start + ((end - start) as usize * piece / pieces) as u32;
                 found.turns.push(turn(at(piece), at(piece + 1), sound));
             }
         }
@@ -172,7 +124,7 @@ impl Place<'_> {
             direction,
             heard_ms,
             voice,
-            stretch: self.stretch,
+            stretch: self.number,
         });
         Some(found.sounds.len() - 1)
     }
@@ -181,7 +133,7 @@ impl Place<'_> {
     fn runs(&self, voice: usize, frames: &[[bool; VOICES]]) -> Vec<Run> {
         let mut runs: Vec<Run> = Vec::new();
         for (index, speaking) in frames.iter().enumerate() {
-            let (from, to) = span(index, frames.len(), self.samples.len());
+            let (from, to) = self.span(index, frames.len());
             let (from, to) = (from.max(self.from), to.min(self.to));
             if !speaking[voice] || from >= to {
                 continue;
@@ -206,7 +158,7 @@ impl Place<'_> {
     fn is_quiet(&self, frames: &[[bool; VOICES]], voice: usize, from: usize, to: usize) -> bool {
         let is_other = |speaking: &[bool; VOICES]| (0..VOICES).any(|other| other != voice && speaking[other]);
         let between = |index: &usize| {
-            let (start, end) = span(*index, frames.len(), self.samples.len());
+            let (start, end) = self.span(*index, frames.len());
             start < to && end > from
         };
         from >= to
@@ -219,7 +171,7 @@ impl Place<'_> {
     fn clean(&self, voice: usize, frames: &[[bool; VOICES]], run: Run) -> Vec<f32> {
         let mut clean = Vec::with_capacity(run.to - run.from);
         for (index, speaking) in frames.iter().enumerate() {
-            let (from, to) = span(index, frames.len(), self.samples.len());
+            let (from, to) = self.span(index, frames.len());
             let (from, to) = (from.max(run.from), to.min(run.to));
             if from < to && speaking[voice] && speaking.iter().filter(|speaks| **speaks).count() == 1 {
                 clean.extend_from_slice(&self.samples[from..to]);
@@ -236,22 +188,6 @@ impl Place<'_> {
         };
         self.clean(voice, frames, before)
     }
-}
-
-/// The samples that a frame stands for; the first and the last reach to the edges.
-fn span(frame: usize, frames: usize, samples: usize) -> (usize, usize) {
-    let begin = FIRST_MIDDLE - FRAME_SAMPLES / 2;
-    let from = if frame == 0 {
-        0
-    } else {
-        begin + frame * FRAME_SAMPLES
-    };
-    let to = if frame + 1 == frames {
-        samples
-    } else {
-        begin + (frame + 1) * FRAME_SAMPLES
-    };
-    (from, to)
 }
 
 fn heard_ms(samples: &[f32]) -> u32 {
