@@ -84,6 +84,21 @@ struct Inner {
     api_secret: String,
 }
 
+fn is_of(dispatch: &proto::AgentDispatch, metadata: DispatchMetadata) -> bool {
+    serde_json::from_str(&dispatch.metadata).ok() == Some(metadata)
+}
+
+fn has_worker(dispatch: &proto::AgentDispatch) -> bool {
+    let jobs = dispatch.state.iter().flat_map(|state| &state.jobs);
+    jobs.filter_map(|job| job.state.as_ref()).any(|state| {
+        let is_over = matches!(
+            state.status(),
+            proto::JobStatus::JsSuccess | proto::JobStatus::JsFailed
+        );
+        !is_over && !state.worker_id.is_empty()
+    })
+}
+
 /// A handle to the server; clones share its connections.
 #[derive(Clone)]
 pub struct LiveKit {
@@ -152,9 +167,23 @@ impl LiveKit {
     /// LiveKit is away or refuses.
     pub async fn is_dispatched(&self, room: &str, metadata: DispatchMetadata) -> Result<bool, LiveKitError> {
         let dispatches = self.inner.dispatches.list_dispatch(room).await?;
-        Ok(dispatches
-            .iter()
-            .any(|dispatch| serde_json::from_str(&dispatch.metadata).ok() == Some(metadata)))
+        Ok(dispatches.iter().any(|dispatch| is_of(dispatch, metadata)))
+    }
+
+    /// Whether a worker has taken this dispatch and has not said that it is done with it. Of a room that is gone, and its
+    /// dispatches with it, nobody has.
+    ///
+    /// # Errors
+    /// LiveKit is away or refuses.
+    pub async fn is_taken(&self, room: &str, metadata: DispatchMetadata) -> Result<bool, LiveKitError> {
+        let listed = self.inner.dispatches.list_dispatch(room).await;
+        match listed.map_err(LiveKitError::from) {
+            Ok(dispatches) => Ok(dispatches
+                .iter()
+                .any(|dispatch| is_of(dispatch, metadata) && has_worker(dispatch))),
+            Err(LiveKitError::Refused { code }) if code == ServerErrorCode::NOT_FOUND => Ok(false),
+            Err(error) => Err(error),
+        }
     }
 
     /// Closes a room and sends everybody out. One that is closed already is fine.

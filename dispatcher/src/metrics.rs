@@ -38,6 +38,8 @@ pub struct Metrics {
     pub rooms_due: Gauge,
     /// Agents asked for.
     pub dispatches: Counter,
+    /// Times that an agent was waited for once more, because a worker had its dispatch.
+    pub agents_awaited: Counter,
     /// From seeing a room due to LiveKit having taken the dispatch.
     pub dispatch_delay: Histogram,
     /// Rooms closed after their end.
@@ -62,6 +64,7 @@ impl Default for Metrics {
             reconciler_passes: Counter::default(),
             rooms_due: Gauge::default(),
             dispatches: Counter::default(),
+            agents_awaited: Counter::default(),
             dispatch_delay: delays(),
             rooms_ended: Counter::default(),
             documents: Family::default(),
@@ -109,6 +112,7 @@ impl Metrics {
             reconciler_passes,
             rooms_due,
             dispatches,
+            agents_awaited,
             dispatch_delay,
             rooms_ended,
             documents,
@@ -126,6 +130,8 @@ impl Metrics {
         registry.register("reconciler_passes", "Looks at the schedule", reconciler_passes);
         registry.register("rooms_due", "Rooms that want an agent and have none", rooms_due);
         registry.register("dispatches", "Agents asked for", dispatches);
+        let help = "Times that an agent was waited for once more, because a worker had its dispatch";
+        registry.register("agents_awaited", help, agents_awaited);
         let help = "From seeing a room due to its dispatch at LiveKit";
         registry.register_with_unit("dispatch_delay", help, Unit::Seconds, dispatch_delay);
         registry.register("rooms_ended", "Rooms closed after their end", rooms_ended);

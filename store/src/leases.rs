@@ -196,6 +196,23 @@ impl Store {
         Ok(Some(epoch))
     }
 
+    /// Waits `grace` from now for the agent of this epoch. False when it has taken the room, or a newer epoch exists.
+    ///
+    /// # Errors
+    /// The database is away.
+    pub async fn await_agent(&self, room: Uuid, epoch: i64, grace: Duration) -> Result<bool> {
+        let waited_for = sqlx::query(
+            "UPDATE agent_sessions SET lease_expires_at = clock_timestamp() + make_interval(secs => $3)
+             WHERE room_id = $1 AND epoch = $2 AND status = 'dispatched'",
+        )
+        .bind(room)
+        .bind(epoch)
+        .bind(grace.as_secs_f64())
+        .execute(&self.pool)
+        .await?;
+        Ok(waited_for.rows_affected() == 1)
+    }
+
     /// Takes the room for exactly this epoch. The same worker may take it again (it lost the answer).
     ///
     /// # Errors

@@ -25,6 +25,8 @@ pub struct DueRoom {
     pub epoch: i64,
     /// An agent took the room and its lease ran out without being given back: it died, or could not reach the database.
     pub overdue: bool,
+    /// So long ago the newest epoch was handed out, in milliseconds, if no agent has taken it.
+    pub untaken_ms: Option<i64>,
 }
 
 /// What somebody waits for.
@@ -50,7 +52,9 @@ impl Store {
     pub async fn due_rooms(&self, lead: Duration, limit: i64) -> Result<Vec<DueRoom>> {
         Ok(sqlx::query_as(
             "SELECT r.id AS room, r.organisation_id AS organisation, r.livekit_room, r.capacity, r.ends_at, r.epoch,
-                    EXISTS (SELECT FROM agent_sessions s WHERE s.room_id = r.id AND s.status = 'running') AS overdue
+                    EXISTS (SELECT FROM agent_sessions s WHERE s.room_id = r.id AND s.status = 'running') AS overdue,
+                    (SELECT (extract(epoch FROM now() - s.dispatched_at) * 1000)::bigint FROM agent_sessions s
+                     WHERE s.room_id = r.id AND s.epoch = r.epoch AND s.status = 'dispatched') AS untaken_ms
              FROM rooms r
              WHERE r.status IN ('scheduled', 'live')
                AND r.starts_at - make_interval(secs => $1) <= now() AND r.ends_at > now()
@@ -90,7 +94,8 @@ impl Store {
     /// The database is away.
     pub async fn rooms_past_end(&self, limit: i64) -> Result<Vec<DueRoom>> {
         Ok(sqlx::query_as(
-            "SELECT id AS room, organisation_id AS organisation, livekit_room, capacity, ends_at, epoch, false AS overdue
+            "SELECT id AS room, organisation_id AS organisation, livekit_room, capacity, ends_at, epoch, false AS overdue,
+                    NULL::bigint AS untaken_ms
              FROM rooms WHERE status IN ('scheduled', 'live') AND ends_at <= now() ORDER BY ends_at LIMIT $1",
         )
         .bind(limit)

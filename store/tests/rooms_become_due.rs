@@ -97,6 +97,32 @@ async fn an_agent_that_took_its_room_and_is_overdue_is_told_from_one_that_never_
 }
 
 #[tokio::test]
+async fn how_long_nobody_has_taken_a_room_is_known_until_somebody_does() {
+    let database = Database::new().await;
+    let (store, organisation) = (&database.store, database.organisation().await);
+    let room = store
+        .create_room(organisation, &beginning_in(0))
+        .await
+        .unwrap()
+        .id;
+    let untaken_ms = async || store.due_rooms(LEAD, 1).await.unwrap()[0].untaken_ms;
+    assert_eq!(untaken_ms().await, None);
+    store.begin_dispatch(room, 0, HOUR).await.unwrap();
+    database.age_leases(room, 61).await;
+    assert!((0..10_000).contains(&untaken_ms().await.unwrap()));
+    assert!(store.await_agent(room, 1, HOUR).await.unwrap());
+    assert!(database.due().await.is_empty(), "it is waited for");
+    store.take_lease(room, 1, "worker", HOUR).await.unwrap();
+    assert!(!store.await_agent(room, 1, HOUR).await.unwrap());
+    database.age_leases(room, 61).await;
+    assert_eq!(untaken_ms().await, None);
+    store.begin_dispatch(room, 1, HOUR).await.unwrap();
+    assert!(!store.await_agent(room, 1, HOUR).await.unwrap(), "fenced");
+    database.age_leases(room, 61).await;
+    assert!(untaken_ms().await.is_some());
+}
+
+#[tokio::test]
 async fn the_next_look_is_at_the_next_change() {
     let database = Database::new().await;
     let (store, organisation) = (&database.store, database.organisation().await);

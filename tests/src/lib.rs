@@ -3,6 +3,7 @@
 
 pub mod api;
 pub mod browser;
+pub mod certificates;
 pub mod ears;
 pub mod meeting;
 pub mod participant;

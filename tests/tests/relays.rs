@@ -17,6 +17,7 @@ use livekit_api::access_token::{AccessToken, VideoGrants};
 use runner::cache::Cache;
 use runner::parts;
 use runner::servers::{Livekit, Relay};
+use system_tests::certificates::Certificates;
 use system_tests::tone::{RATE_HZ, play};
 use tokio::sync::mpsc::UnboundedReceiver;
 
@@ -171,14 +172,12 @@ async fn over_tls() -> Result<()> {
     let cache = Cache::open()?;
     if let Some(folder) = std::env::var_os(FOLDER) {
         let folder = PathBuf::from(folder);
-        let relay = Relay::Tls {
-            certificate: folder.join("certificate.pem"),
-            key: folder.join("key.pem"),
-        };
+        let Certificates { certificate, key, .. } = Certificates::in_folder(&folder);
+        let relay = Relay::Tls { certificate, key };
         return tones_go_both_ways(&cache, &folder, &relay).await;
     }
     let run = cache.run_folder("tests-relays-tls")?;
-    let authority = make_certificate(&run.path)?;
+    let authority = Certificates::make(&run.path)?.authority;
     let trusting = hold_in_own_process("over_tls", &run.path, Some(&authority)).await?;
     assert!(
         trusting.status.success(),
@@ -189,23 +188,6 @@ async fn over_tls() -> Result<()> {
     let doubting = hold_in_own_process("over_tls", &run.path, None).await?;
     assert!(!doubting.status.success());
     Ok(())
-}
-
-/// A certificate of `localhost` and its key, and the certificate of the authority that vouches for it.
-fn make_certificate(folder: &Path) -> Result<PathBuf> {
-    use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
-    let mut authority = CertificateParams::new(Vec::new())?;
-    authority.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-    let authority_key = KeyPair::generate()?;
-    let authority_certificate = authority.self_signed(&authority_key)?;
-    let issuer = Issuer::new(authority, authority_key);
-    let key = KeyPair::generate()?;
-    let certificate = CertificateParams::new(vec!["localhost".to_owned()])?.signed_by(&key, &issuer)?;
-    std::fs::write(folder.join("certificate.pem"), certificate.pem())?;
-    std::fs::write(folder.join("key.pem"), key.serialize_pem())?;
-    let path = folder.join("authority.pem");
-    std::fs::write(&path, authority_certificate.pem())?;
-    Ok(path)
 }
 
 async fn hold_in_own_process(test: &str, folder: &Path, authority: Option<&Path>) -> Result<Output> {

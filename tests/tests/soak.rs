@@ -86,7 +86,7 @@ fn tokens(server: &Livekit, round: u64) -> Result<Vec<String>> {
 #[tokio::test(flavor = "multi_thread")]
 async fn nothing_is_left_of_who_has_left() -> Result<()> {
     choose_tls();
-    agent::session::room::send_at_once();
+    soak::silence::be_able();
     let cache = Cache::open()?;
     let run = cache.run_folder("tests-soak")?;
     let workspace = Path::new(env!("CARGO_MANIFEST_DIR"))
@@ -103,11 +103,13 @@ async fn nothing_is_left_of_who_has_left() -> Result<()> {
     };
     // The first round makes what stays for the process: tables, the provider of TLS.
     let mut heap_before = None;
+    let mut vanished = 0;
     for round in 0..=ROUNDS {
         let plan = Plan::new(SEED + round, PEOPLE, ROUND_MS, 1, &Pace::HURRIED);
         let tally: Tally = soak::run(&server.url, &plan, &tokens(&server, round)?, voice.clone()).await;
         assert_eq!(tally.failures, 0, "{tally:?}");
         assert!(tally.joins > 8 && tally.tracks > 8, "{tally:?}");
+        vanished += tally.vanished;
         let now = rest(allowed).await?;
         assert!(
             now.within(allowed),
@@ -121,6 +123,7 @@ async fn nothing_is_left_of_who_has_left() -> Result<()> {
             "round {round}: {grown} bytes more"
         );
     }
+    assert!(vanished > 2, "{vanished}");
     server.stop().await;
     Ok(())
 }

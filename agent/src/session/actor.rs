@@ -23,6 +23,7 @@ use super::io::{Ending, Input, Output};
 use super::outbox::Pressure;
 use super::outgoing::Outgoing;
 use super::recognising;
+use super::room::signal::Stay;
 use super::room::{AskReply, RoomEvents};
 use super::start::Started;
 use super::types::{AgentState, EndReason};
@@ -95,8 +96,10 @@ pub async fn run(parts: Arc<Parts>, started: Started, stop: Stop) -> Ending {
     };
     actor.begin(room.consents);
     actor.step(Input::Learned(known));
+    let stay = Stay::of(link.room());
     let ending = actor.run(events, stop).await;
     link.leave().await;
+    stay.over();
     ending
 }
 

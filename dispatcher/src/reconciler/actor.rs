@@ -9,7 +9,7 @@ use tokio::task::JoinSet;
 use tokio::time::Instant;
 use uuid::Uuid;
 
-use super::bring::{BringError, bring};
+use super::bring::{BringError, bring, bring_unless_on_its_way};
 use super::close::close;
 use super::plan::{Action, Planner, Seen};
 use crate::App;
@@ -105,7 +105,14 @@ pub async fn run(app: App, timing: Timing) {
             actions.spawn(async move {
                 let room = action.room();
                 let result = match action {
-                    Action::Bring { room, open_for } => bring(&app, &room, open_for, livekit_is_well).await,
+                    Action::Bring {
+                        room,
+                        open_for,
+                        unless_taken,
+                    } => match unless_taken {
+                        true => bring_unless_on_its_way(&app, &room, open_for, livekit_is_well).await,
+                        false => bring(&app, &room, open_for, livekit_is_well).await,
+                    },
                     Action::Close { room } => close(&app, &room).await,
                 };
                 (room, result)

@@ -8,8 +8,11 @@ use tokio::time::Instant;
 use crate::App;
 use crate::livekit::{DispatchMetadata, LiveKitError};
 
-/// An agent that has not come within this is not coming: the next epoch is due.
+/// After this it is asked whether an agent that has not come is on its way; if not, the next epoch is due. LiveKit itself
+/// looks for a worker for 3 s.
 pub(super) const DISPATCH_GRACE: Duration = Duration::from_secs(5);
+/// A dispatch that took longer to ask for has its grace from then on.
+const SLOW_DISPATCH: Duration = Duration::from_secs(1);
 /// The pause between two calls for the same epoch.
 const RETRY_PAUSE: Duration = Duration::from_millis(250);
 
@@ -22,6 +25,47 @@ pub(super) enum BringError {
     /// LiveKit.
     #[error(transparent)]
     LiveKit(#[from] LiveKitError),
+}
+
+/// Whether a worker has the room's newest dispatch; then its agent is waited for once more.
+///
+/// # Errors
+/// The database or LiveKit is away: nothing is known, and another agent could not be had either.
+async fn is_on_its_way(app: &App, room: &DueRoom) -> Result<bool, BringError> {
+    let metadata = metadata(room, room.epoch);
+    if !app.livekit.is_taken(&room.livekit_room, metadata).await?
+        || !app
+            .store
+            .await_agent(room.room, room.epoch, DISPATCH_GRACE)
+            .await?
+    {
+        return Ok(false);
+    }
+    app.metrics.agents_awaited.inc();
+    let (room, epoch, untaken_ms) = (room.room, room.epoch, room.untaken_ms);
+    tracing::info!(%room, epoch, untaken_ms, "a worker has the dispatch; waiting for its agent");
+    Ok(true)
+}
+
+fn metadata(room: &DueRoom, epoch: i64) -> DispatchMetadata {
+    DispatchMetadata {
+        room_id: room.room,
+        organisation_id: room.organisation,
+        epoch,
+    }
+}
+
+/// The same as [`bring`], unless an agent is on its way.
+pub(super) async fn bring_unless_on_its_way(
+    app: &App,
+    room: &DueRoom,
+    open_for: Duration,
+    side_by_side: bool,
+) -> Result<(), BringError> {
+    match is_on_its_way(app, room).await? {
+        true => Ok(()),
+        false => bring(app, room, open_for, side_by_side).await,
+    }
 }
 
 /// Asks for an agent. `side_by_side` saves a round trip; without it the epoch is raised only after LiveKit has answered,
@@ -50,11 +94,7 @@ pub(super) async fn bring(
         // Another dispatcher was first, or the room was cancelled meanwhile.
         return Ok(());
     };
-    let metadata = DispatchMetadata {
-        room_id: room.room,
-        organisation_id: room.organisation,
-        epoch,
-    };
+    let metadata = metadata(room, epoch);
     let first = match ensured {
         Ok(()) => app.livekit.dispatch(&room.livekit_room, metadata).await,
         Err(error) => Err(error),
@@ -73,6 +113,9 @@ pub(super) async fn bring(
                 Err(next) => error = next,
             }
         }
+    }
+    if begun.elapsed() > SLOW_DISPATCH {
+        app.store.await_agent(room.room, epoch, DISPATCH_GRACE).await?;
     }
     app.metrics.dispatches.inc();
     app.metrics.dispatch_delay.observe(begun.elapsed().as_secs_f64());

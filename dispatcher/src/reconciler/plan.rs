@@ -27,6 +27,10 @@ const PAUSE_FIRST: Duration = Duration::from_millis(500);
 const PAUSE_MAX: Duration = Duration::from_secs(10);
 /// Attempts further apart than this are not in a row.
 const IN_A_ROW: Duration = Duration::from_secs(60);
+/// A worker that has a dispatch gets this long to take the room, as long as our agents try: on a machine that is busy with
+/// many beginnings another agent would only make it busier. LiveKit's open server does not notice that a worker with a
+/// dispatch has died, so it cannot be for ever.
+pub const TAKEN_LIMIT: Duration = Duration::from_secs(20);
 /// LiveKit keeps a room this much longer than we need it, so that it is we who close it.
 const OPEN_MARGIN: Duration = Duration::from_secs(120);
 
@@ -50,6 +54,8 @@ pub enum Action {
         room: DueRoom,
         /// How long LiveKit has to keep the room.
         open_for: Duration,
+        /// Not if a worker has the newest dispatch: then its agent is waited for once more.
+        unless_taken: bool,
     },
     /// Close the room and mark it as over.
     Close {
@@ -95,6 +101,12 @@ impl Attempts {
         // A clock that was set back makes every attempt old: rather one too many than none.
         (now - self.last).to_std().map_or(true, |since| since > IN_A_ROW)
     }
+}
+
+/// Whether a worker may still be about to take a room that was handed out so long ago.
+fn is_early(untaken_ms: i64) -> bool {
+    // A clock that was set back: rather one agent too many than none.
+    u64::try_from(untaken_ms).is_ok_and(|ms| Duration::from_millis(ms) < TAKEN_LIMIT)
 }
 
 /// Decides. Its memory is only about pace: a new one decides the same, sooner.
@@ -146,6 +158,7 @@ impl Planner {
                 Action::Bring {
                     room: room.clone(),
                     open_for,
+                    unless_taken: room.untaken_ms.is_some_and(is_early),
                 },
                 if room.overdue { overdue_from } else { now },
                 now,

@@ -17,6 +17,7 @@ fn room(number: u128, epoch: i64, ends_ms: i64) -> DueRoom {
         ends_at: at(ends_ms),
         epoch,
         overdue: false,
+        untaken_ms: None,
     }
 }
 
@@ -30,7 +31,14 @@ fn due(rooms: Vec<DueRoom>) -> Seen {
 #[test]
 fn a_due_room_is_brought_an_agent_at_once_and_kept_open_past_its_end() {
     let plan = Planner::new(GRACE).plan(&due(vec![room(1, 0, 3_600_000)]), at(0));
-    let [Action::Bring { room, open_for }] = &plan.actions[..] else {
+    let [
+        Action::Bring {
+            room,
+            open_for,
+            unless_taken: false,
+        },
+    ] = &plan.actions[..]
+    else {
         panic!("{plan:?}")
     };
     assert_eq!(room.epoch, 0);
@@ -58,6 +66,28 @@ fn a_lost_agent_is_replaced_at_once_but_not_in_a_tight_loop() {
     }
     assert_eq!(attempts[..5], [0, 1, 501, 1501, 3501]);
     assert!(attempts.len() <= 11, "{attempts:?}");
+}
+
+#[test]
+fn an_agent_that_has_not_come_is_asked_after_before_the_next_one_is_brought_but_not_for_ever() {
+    let asks = |untaken_ms| {
+        let waiting = DueRoom {
+            untaken_ms,
+            ..room(1, 1, 3_600_000)
+        };
+        let plan = Planner::new(GRACE).plan(&due(vec![waiting]), at(0));
+        matches!(
+            plan.actions[..],
+            [Action::Bring {
+                unless_taken: true,
+                ..
+            }]
+        )
+    };
+    assert!(asks(Some(DISPATCH_GRACE_MS)) && asks(Some(19_999)));
+    assert!(!asks(Some(20_000)), "its worker may be dead");
+    assert!(!asks(None), "an agent that took the room and died");
+    assert!(!asks(Some(-1)));
 }
 
 #[test]
@@ -144,6 +174,10 @@ struct RoomRow {
     alive_until_ms: Vec<i64>,
     /// Epochs that LiveKit was asked to bring.
     dispatched: Vec<i64>,
+    /// When the newest epoch was handed out, until an agent takes the room.
+    untaken_since_ms: Option<i64>,
+    /// Whether workers take the dispatches of this room.
+    has_worker: bool,
 }
 
 const LEAD_MS: i64 = 60_000;
@@ -153,7 +187,10 @@ const LEASE_MS: i64 = 5_000;
 impl World {
     fn see(&self) -> Seen {
         let rows = self.rooms.iter().zip(1..).filter(|(row, _)| !row.ended);
-        let read = |(row, number): (&RoomRow, u128)| room(number, row.epoch, row.ends_ms);
+        let read = |(row, number): (&RoomRow, u128)| DueRoom {
+            untaken_ms: row.untaken_since_ms.map(|since_ms| self.now_ms - since_ms),
+            ..room(number, row.epoch, row.ends_ms)
+        };
         let alive = |row: &RoomRow| row.alive_until_ms.iter().any(|until| *until > self.now_ms);
         let due = rows.clone().filter(|(row, _)| {
             row.starts_ms - LEAD_MS <= self.now_ms && row.ends_ms > self.now_ms && !alive(row)
@@ -175,14 +212,32 @@ impl World {
         }
         row.epoch += 1;
         row.alive_until_ms.push(now_ms + DISPATCH_GRACE_MS);
+        row.untaken_since_ms = Some(now_ms);
         Some(row.epoch)
+    }
+
+    /// Whether LiveKit says that a worker has the newest dispatch, and `await_agent` as the store promises it.
+    fn is_on_its_way(&mut self, seen: &DueRoom) -> bool {
+        let now_ms = self.now_ms;
+        let row = &mut self.rooms[seen.room.as_u128() as usize - 1];
+        let is_taken = row.has_worker && row.dispatched.last() == Some(&seen.epoch);
+        let waits = is_taken && row.epoch == seen.epoch && row.untaken_since_ms.is_some();
+        if let Some(until_ms) = row.alive_until_ms.last_mut().filter(|_| waits) {
+            *until_ms = now_ms + DISPATCH_GRACE_MS;
+        }
+        waits
     }
 
     /// Runs an action up to a step: a killed process does not do the rest.
     fn act(&mut self, action: &Action, steps: u8) {
         let number = action.room().as_u128() as usize - 1;
         match action {
-            Action::Bring { room, .. } if steps > 0 => {
+            Action::Bring {
+                room, unless_taken, ..
+            } if steps > 0 => {
+                if *unless_taken && self.is_on_its_way(room) {
+                    return;
+                }
                 if let Some(epoch) = self.begin(room)
                     && steps > 1
                 {
@@ -202,6 +257,7 @@ impl World {
                 && *until > self.now_ms
             {
                 *until = (*until).max(self.now_ms + LEASE_MS);
+                row.untaken_since_ms = None;
             }
         }
     }
@@ -224,6 +280,10 @@ enum Step {
     AgentsRenew,
     /// Every agent dies.
     AgentsDie,
+    /// From now on workers take dispatches, or do not. They need not live to take a room.
+    Workers {
+        are_there: bool,
+    },
 }
 
 fn step() -> impl Strategy<Value = Step> {
@@ -233,6 +293,7 @@ fn step() -> impl Strategy<Value = Step> {
         3 => (1..20_000i64).prop_map(|ms| Step::Wait { ms }),
         2 => Just(Step::AgentsRenew),
         1 => Just(Step::AgentsDie),
+        1 => any::<bool>().prop_map(|are_there| Step::Workers { are_there }),
     ]
 }
 
@@ -245,6 +306,40 @@ fn look(world: &mut World, planner: &mut Planner, steps: u8) -> Plan {
     plan
 }
 
+/// So many rooms are due at once and nobody's agent takes its room before so long; how many epochs they have used by then.
+fn storm(rooms: usize, has_worker: bool, agents_need_ms: i64) -> i64 {
+    let row = RoomRow {
+        starts_ms: 0,
+        ends_ms: 3_600_000,
+        epoch: 0,
+        ended: false,
+        alive_until_ms: vec![],
+        dispatched: vec![],
+        untaken_since_ms: None,
+        has_worker,
+    };
+    let mut world = World {
+        now_ms: 0,
+        rooms: vec![row; rooms],
+    };
+    let mut planner = Planner::new(GRACE);
+    while world.now_ms < agents_need_ms {
+        look(&mut world, &mut planner, 2);
+        world.now_ms += 20;
+    }
+    world.rooms.iter().map(|row| row.epoch).sum()
+}
+
+#[test]
+fn a_hundred_agents_that_are_slow_to_come_are_not_asked_for_twice() {
+    assert_eq!(storm(107, true, 19_000), 107);
+    // A worker that took all of them and died costs 20 s, not for ever.
+    assert_eq!(storm(107, true, 24_000), 214);
+    // As before where no worker took any: after 5 s each, with growing pauses.
+    assert_eq!(storm(107, false, 6_500), 214);
+    assert_eq!(storm(107, false, 19_000), 428);
+}
+
 proptest! {
     #[test]
     fn two_processes_killed_anywhere_never_give_a_room_two_live_epochs_and_heal(
@@ -253,6 +348,7 @@ proptest! {
     ) {
         let row = |(starts_ms, length): (i64, i64)| RoomRow {
             starts_ms, ends_ms: starts_ms + length, epoch: 0, ended: false, alive_until_ms: vec![], dispatched: vec![],
+            untaken_since_ms: None, has_worker: true,
         };
         let mut world = World { now_ms: 0, rooms: starts.into_iter().map(row).collect() };
         let mut planners = [Planner::new(GRACE), Planner::new(GRACE)];
@@ -275,6 +371,11 @@ proptest! {
                 Step::AgentsDie => {
                     for row in &mut world.rooms {
                         row.dispatched.clear();
+                    }
+                }
+                Step::Workers { are_there } => {
+                    for row in &mut world.rooms {
+                        row.has_worker = are_there;
                     }
                 }
             }

@@ -104,6 +104,8 @@ pub(crate) struct PlayedLiveKit {
     away: Mutex<bool>,
     /// The next dispatch happens, but its answer is lost.
     lose_answer: Mutex<bool>,
+    /// A worker takes every dispatch.
+    has_worker: Mutex<bool>,
     changed: Notify,
 }
 
@@ -126,6 +128,10 @@ impl PlayedLiveKit {
 
     pub(crate) fn lose_next_answer(&self) {
         *self.lose_answer.lock().unwrap() = true;
+    }
+
+    pub(crate) fn set_worker(&self, has_worker: bool) {
+        *self.has_worker.lock().unwrap() = has_worker;
     }
 
     /// Waits until what it was asked looks like this.
@@ -196,8 +202,24 @@ async fn twirp(State(played): State<Arc<PlayedLiveKit>>, Path(call): Path<String
             encoded(&proto::AgentDispatch::default())
         }
         "livekit.AgentDispatchService/ListDispatch" => {
+            let job = proto::Job {
+                state: Some(proto::JobState {
+                    status: proto::JobStatus::JsRunning.into(),
+                    worker_id: "AW_played".into(),
+                    ..Default::default()
+                }),
+                ..Default::default()
+            };
+            let state = proto::AgentDispatchState {
+                jobs: match *played.has_worker.lock().unwrap() {
+                    true => vec![job],
+                    false => Vec::new(),
+                },
+                ..Default::default()
+            };
             let dispatch = |metadata: DispatchMetadata| proto::AgentDispatch {
                 metadata: serde_json::to_string(&metadata).unwrap(),
+                state: Some(state.clone()),
                 ..Default::default()
             };
             let agent_dispatches = played.dispatches().into_iter().map(dispatch).collect();

@@ -24,6 +24,7 @@ mod readiness_says_what_is_missing;
 mod recognisers_are_chosen;
 mod rooms_are_changed;
 mod rooms_past_their_end_are_closed;
+mod slow_agents_are_waited_for;
 mod transcripts_are_exported;
 mod uploads_are_what_they_say;
 mod voices_are_told_apart;

@@ -2,8 +2,9 @@
 //! partial can do without: the words that are settled are given instead of found again, there is no prompt, and words are
 //! not timed by attention: their times are estimates.
 
-use whisper_rs::{FullParams, SamplingStrategy, WhisperContext, WhisperError, WhisperState, WhisperTokenId};
+use whisper_rs::{WhisperContext, WhisperError, WhisperState, WhisperTokenId};
 
+use super::decode::prepare;
 use super::guard;
 use crate::word::line;
 use crate::{RecogniseError, Request, SAMPLES_PER_MS, Word};
@@ -38,6 +39,11 @@ pub(super) struct Vocabulary {
 }
 
 impl Vocabulary {
+    /// Some token.
+    pub(super) fn any(&self) -> WhisperTokenId {
+        self.end as WhisperTokenId
+    }
+
     pub(super) fn of(context: &WhisperContext) -> Self {
         let mut start = vec![context.token_sot()];
         if context.is_multilingual() {
@@ -123,13 +129,7 @@ fn search(
     samples: &[f32],
     audio_ms: u64,
 ) -> Result<Vec<Found>, WhisperError> {
-    let mut params = FullParams::new(SamplingStrategy::Greedy { best_of: 1 });
-    params.set_n_threads(1);
-    params.set_audio_ctx(frames(audio_ms));
-    // A run over the shortest stretch prepares the sound and the size of the encoder, and recognises nothing.
-    params.set_duration_ms(100);
-    params.set_print_progress(false);
-    state.full(params, samples)?;
+    prepare(state, samples, frames(audio_ms))?;
     state.encode(0, 1)?;
     let mut tokens = vocabulary.start.clone();
     tokens.push(vocabulary.first_mark as i32);

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use whisper_rs::{DtwParameters, WhisperContext, WhisperContextParameters, WhisperError, WhisperState};
 
 use super::alignment;
-use super::decode::decode;
+use super::decode::{claim_memory, decode};
 use super::look::Vocabulary;
 use crate::{Hypothesis, Recognised, Request, RequestKind, SAMPLES_PER_MS};
 
@@ -116,6 +116,14 @@ impl std::fmt::Debug for WhisperWorker {
 }
 
 impl WhisperWorker {
+    /// Takes from the system all the memory that recognising may need; as long as the encoder takes for 30 s of audio.
+    ///
+    /// # Errors
+    /// Whisper fails.
+    pub fn claim_memory(&mut self) -> Result<(), WhisperError> {
+        claim_memory(&mut self.state, &self.model.vocabulary)
+    }
+
     /// Recognises an utterance; the caller knows best how long it took.
     ///
     /// # Errors

@@ -60,7 +60,7 @@ async fn main() -> Result<()> {
         .with_env_filter("warn,rtc=error,rtc_ice=error,livekit=error,libwebrtc=error")
         .init();
     let options = Options::parse();
-    agent::session::room::send_at_once();
+    soak::silence::be_able();
     let voice: Arc<[i16]> = speech_file::read(&options.voice)?.into();
     let mut orders = BufReader::new(tokio::io::stdin()).lines();
     // Standard input closed means that whoever started us is gone: leave too.

@@ -2,6 +2,7 @@
 
 mod person;
 mod plan;
+pub mod silence;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -18,7 +19,7 @@ pub use plan::{Event, Pace, Plan, What};
 pub struct Tally {
     /// Rooms entered.
     pub joins: u64,
-    /// Of those, left without a word: the connection was dropped.
+    /// Of those, gone without a word: what held the room was dropped, and the server was not told.
     pub vanished: u64,
     /// Times that somebody talked.
     pub talks: u64,
@@ -108,7 +109,7 @@ async fn live(
             (What::Leave, Some(person)) => person.leave().await,
             (What::Vanish, Some(person)) => {
                 count(&counters.vanished);
-                person.vanish().await;
+                person.vanish();
                 Ok(())
             }
             // Could not enter: that was counted.

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use agent::session::room::signal;
+use agent::session::room::signal::{self, Stay};
 use anyhow::{Context as _, Result, anyhow};
 use futures_util::StreamExt as _;
 use livekit::options::TrackPublishOptions;
@@ -14,7 +14,7 @@ use livekit::webrtc::audio_source::{AudioSourceOptions, RtcAudioSource};
 use livekit::webrtc::audio_stream::native::NativeAudioStream;
 use tokio::sync::mpsc;
 
-use super::{Counters, count};
+use super::{Counters, count, silence};
 use crate::speech_file::SAMPLE_RATE_HZ;
 
 const FRAME_SAMPLES: usize = SAMPLE_RATE_HZ as usize / 100;
@@ -25,6 +25,8 @@ const LOUD: u16 = 500;
 
 pub(super) struct Person {
     room: Arc<Room>,
+    token: String,
+    stay: Stay,
     source: NativeAudioSource,
 }
 
@@ -36,6 +38,7 @@ impl Person {
             .context("joining")?;
         let room = Arc::new(room);
         signal::joined(&room);
+        let stay = Stay::of(room.clone());
         tokio::spawn(hear(events, counters));
         let source = NativeAudioSource::new(AudioSourceOptions::default(), SAMPLE_RATE_HZ, 1, QUEUE_MS);
         let track = LocalAudioTrack::create_audio_track("microphone", RtcAudioSource::Native(source.clone()));
@@ -47,7 +50,12 @@ impl Person {
             .publish_track(LocalTrack::Audio(track), options)
             .await
             .context("publishing the microphone")?;
-        Ok(Self { room, source })
+        Ok(Self {
+            room,
+            token: token.to_owned(),
+            stay,
+            source,
+        })
     }
 
     /// Says a part of `voice`, which begins anew at its end.
@@ -72,15 +80,16 @@ impl Person {
         Ok(())
     }
 
-    /// Leaves without a word: the connection is dropped.
-    pub(super) async fn vanish(self) {
-        signal::part(&self.room).await;
+    /// Is lost, without a word to the server.
+    pub(super) fn vanish(self) {
+        silence::fall(&self.token);
     }
 
     /// Leaves in order.
     pub(super) async fn leave(self) -> Result<()> {
-        signal::part(&self.room).await;
-        self.room.close().await.context("leaving")
+        signal::leave(&self.room).await.context("leaving")?;
+        self.stay.over();
+        Ok(())
     }
 }
 

@@ -60,7 +60,7 @@ pub enum What {
     },
     /// Says goodbye.
     Leave,
-    /// Drops the connection.
+    /// Is gone without a word.
     Vanish,
 }
 

@@ -4,6 +4,8 @@
 use std::time::Duration;
 
 use anyhow::Result;
+use livekit_api::services::agent_dispatch::AgentDispatchClient;
+use livekit_protocol::JobStatus;
 use system_tests::meeting::Meeting;
 
 const LIMIT: Duration = Duration::from_secs(40);
@@ -23,6 +25,23 @@ async fn killed_agents_are_replaced() -> Result<()> {
     meeting.house.agent.kill();
     meeting.house.agent.launch().await?;
     meeting.wait_for_agent(2).await?;
+    // The media server knows which dispatches a worker has, as the dispatcher wants to know; it does not notice that a worker
+    // has died, so its word does not count for ever.
+    let livekit = &meeting.house.livekit;
+    let dispatches = AgentDispatchClient::with_api_key(&livekit.url, &livekit.api_key, &livekit.api_secret);
+    let dispatches = dispatches
+        .list_dispatch(format!("rapporteur-{}", meeting.room))
+        .await?;
+    let jobs: Vec<_> = dispatches
+        .iter()
+        .flat_map(|dispatch| dispatch.state.iter().flat_map(|state| &state.jobs))
+        .filter_map(|job| job.state.as_ref())
+        .collect();
+    assert!(!jobs.is_empty(), "{dispatches:?}");
+    for job in jobs {
+        assert_eq!(job.status(), JobStatus::JsRunning);
+        assert!(!job.worker_id.is_empty());
+    }
     // Her microphone is heard again, now by the second agent.
     let events = meeting.path("events?limit=1000");
     meeting

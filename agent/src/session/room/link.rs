@@ -56,6 +56,11 @@ pub struct RoomLink {
 }
 
 impl RoomLink {
+    /// The room itself.
+    pub(in crate::session) fn room(&self) -> Arc<Room> {
+        self.room.clone()
+    }
+
     /// Says who may be heard. Before this is said for the first time nobody is.
     pub fn hear(&self, consents: Consents) {
         self.consents.send_replace(Some(consents));
@@ -149,8 +154,10 @@ impl RoomLink {
     /// Leaves, and ends everything that was started for this room.
     pub async fn leave(&self) {
         self.over.cancel();
-        signal::part(&self.room).await;
-        if !matches!(timeout(CLOSE_TIMEOUT, self.room.close()).await, Ok(Ok(()))) {
+        if !matches!(
+            timeout(CLOSE_TIMEOUT, signal::leave(&self.room)).await,
+            Ok(Ok(()))
+        ) {
             tracing::debug!("the room was already closed, or closing it took too long");
         }
         self.tasks.close();

@@ -22,7 +22,7 @@ use tokio_tungstenite::tungstenite::http::{HeaderName, HeaderValue};
 use tokio_tungstenite::tungstenite::{self, Message};
 use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async_with_config};
 
-pub use farewell::{joined, part};
+pub use farewell::{Stay, joined, leave};
 
 use self::farewell::Whose;
 
@@ -37,8 +37,13 @@ const PROXIES: [&str; 4] = ["HTTP_PROXY", "http_proxy", "HTTPS_PROXY", "https_pr
 pub fn send_at_once() {
     let set = |name: &str| std::env::var_os(name).is_some_and(|value| !value.is_empty());
     if !PROXIES.into_iter().any(set) {
-        livekit_net::set_ws_client(Arc::new(Client));
+        livekit_net::set_ws_client(client());
     }
+}
+
+/// What opens the connections then.
+pub fn client() -> Arc<dyn WsClient> {
+    Arc::new(Client)
 }
 
 struct Client;
