@@ -139,7 +139,7 @@ impl<E: Ear> Session<E> {
             asked: false,
             adopts,
         };
-        self.order.expect(ticket, number);
+        self.order.expect(ticket, number, (start_ms, end_ms));
         if is_recognised {
             self.settle_as_heard(ticket, request, now_ms);
         } else {
