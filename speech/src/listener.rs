@@ -4,115 +4,31 @@
 //! An utterance begins a little before the first voice (pre-roll), ends with a sentence and a short pause, or after a longer
 //! pause, and is cut at its quietest place when it grows too long. No sample of detected speech is outside an utterance.
 
+mod cut;
+mod event;
+mod options;
+
 use std::collections::VecDeque;
 use std::sync::Arc;
 
 use crate::SAMPLES_PER_MS;
-use crate::voice::{Detector, FRAME_MS, FRAME_SAMPLES, VoiceDetector, rms};
+use crate::voice::{Detector, FRAME_MS, FRAME_SAMPLES, VoiceDetector};
+use cut::cut_place;
+pub use event::ListenerEvent;
+pub use options::ListenerOptions;
 
 /// An utterance's samples, 16 kHz mono; cheap to clone.
 pub type Audio = Arc<[i16]>;
-
-/// How utterances are cut. The defaults are for conversation.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct ListenerOptions {
-    /// Audio kept from before the first voice, so that the first word survives.
-    pub pre_roll_ms: u64,
-    /// A pause that ends an utterance of which nothing is known.
-    pub silence_ms: u64,
-    /// A pause that ends a short utterance whose last words end a sentence.
-    pub sentence_silence_ms: u64,
-    /// An utterance of this length ends with its sentence
-    pub sentence_ms: u64,
-    /// behind which there is a pause of this, even if the speaker has gone on before that is known.
-    pub sentence_pause_ms: u64,
-    /// A pause that ends an utterance whose last words do not: the speaker is looking for the next one.
-    pub unfinished_silence_ms: u64,
-    /// Voice within the last 100 ms that begins an utterance.
-    pub onset_ms: u64,
-    /// Voice after which the first hypothesis is worth its price.
-    pub first_ms: u64,
-    /// New voice after which another one is.
-    pub step_ms: u64,
-    /// An utterance that gets longer is cut at its quietest place.
-    pub longest_ms: u64,
-}
-
-impl Default for ListenerOptions {
-    fn default() -> Self {
-        Self {
-            pre_roll_ms: 300,
-            silence_ms: 600,
-            sentence_silence_ms: 500,
-            sentence_ms: 2_000,
-            sentence_pause_ms: 320,
-            unfinished_silence_ms: 900,
-            onset_ms: 60,
-            first_ms: 400,
-            step_ms: 640,
-            longest_ms: 20_000,
-        }
-    }
-}
 
 /// The window in which voice has to gather before an utterance begins.
 const ONSET_WINDOW_MS: u64 = 100;
 /// How far back from the end of a too long utterance the quietest place is looked for.
 const CUT_SEARCH_MS: u64 = 6_000;
-/// What is quiet for so long is between words; within words are shorter closures that are as quiet. The figures are in
-/// docs/decisions/0005-streaming-whisper.md.
-const CUT_PAUSE_MS: usize = 240;
-/// Places that are compared are so many samples apart.
-const CUT_STEP: usize = 10 * SAMPLES_PER_MS;
-/// A pause of this length is a good moment for a hypothesis: a word has just ended, and it may be the last one. So much of a
-/// pause belongs to the utterance before it, so that hypothesis has heard all of it.
-const PAUSE_MS: u64 = 140;
 /// A hypothesis of a long utterance costs more, so the steps grow: this share of its length.
 const STEP_SHARE: u64 = 12;
 
 /// An utterance grows by a second: doubling, as vectors do, would hold up to as much again for every open microphone.
 const GROWTH_SAMPLES: usize = 1_000 * SAMPLES_PER_MS;
-
-/// What the listener reports. Times are milliseconds of the track's own audio.
-#[derive(Clone, Debug, PartialEq)]
-pub enum ListenerEvent {
-    /// Somebody began to speak.
-    SpeechStarted {
-        /// The utterance's number, counted from 0.
-        utterance: u64,
-        /// Where it begins, pre-roll included.
-        at_ms: u64,
-    },
-    /// The open utterance is worth a partial.
-    Hypothesise {
-        /// Its number.
-        utterance: u64,
-        /// All of it so far.
-        audio: Audio,
-        /// Where it begins.
-        start_ms: u64,
-        /// The speaker pauses: these may have been the last words.
-        at_pause: bool,
-    },
-    /// An utterance is over.
-    Finalise {
-        /// Its number.
-        utterance: u64,
-        /// All of it.
-        audio: Audio,
-        /// Where it begins.
-        start_ms: u64,
-        /// Where its speech ends.
-        end_ms: u64,
-    },
-    /// Nobody speaks any more.
-    SpeechEnded {
-        /// The last utterance's number.
-        utterance: u64,
-        /// Where its speech ended.
-        at_ms: u64,
-    },
-}
 
 /// One track's listener.
 #[derive(Debug)]
@@ -151,10 +67,16 @@ struct Open {
 }
 
 impl Open {
+    /// Whether the utterance may still be found to have ended at the last pause, although its speaker has gone on.
+    fn may_end_at_pause(&self, options: &ListenerOptions) -> bool {
+        self.pauses.last() == Some(&self.voice_end_ms)
+            && self.voice_end_ms - self.start_ms + options.pause_ms >= options.sentence_ms
+    }
+
     /// The samples up to the end of what is said. The pause itself has nothing to recognise; a little of it keeps the last
     /// consonant.
-    fn spoken(&self) -> usize {
-        let keep_ms = (self.voice_end_ms - self.start_ms + PAUSE_MS) as usize;
+    fn spoken(&self, options: &ListenerOptions) -> usize {
+        let keep_ms = (self.voice_end_ms - self.start_ms + options.pause_ms) as usize;
         self.samples.len().min(keep_ms * SAMPLES_PER_MS)
     }
 }
@@ -279,8 +201,19 @@ impl<D: VoiceDetector> Listener<D> {
         }
         open.samples.extend_from_slice(frame);
         if voice {
-            if self.now_ms - open.voice_end_ms >= self.options.sentence_pause_ms {
+            let paused_ms = self.now_ms - open.voice_end_ms;
+            if paused_ms >= self.options.sentence_pause_ms {
                 open.pauses.push(open.voice_end_ms);
+            }
+            let may_end = open.may_end_at_pause(&self.options);
+            if may_end && open.pause == (Pause::Known { is_sentence: true }) {
+                // It became known in the pause's last moment.
+                open.sentence_ms = Some(open.voice_end_ms - open.start_ms + self.options.pause_ms);
+            }
+            if open.pause == Pause::Unseen && paused_ms > self.options.pause_ms && !may_end {
+                events.push(ListenerEvent::PauseOver {
+                    utterance: open.number,
+                });
             }
             open.voice_end_ms = self.now_ms;
             open.fresh_ms += FRAME_MS;
@@ -301,7 +234,7 @@ impl<D: VoiceDetector> Listener<D> {
         } else {
             options.step_ms.max((self.now_ms - open.start_ms) / STEP_SHARE)
         };
-        let at_pause = pause_ms == PAUSE_MS;
+        let at_pause = pause_ms == options.pause_ms;
         if let Some(sentence_ms) = open.sentence_ms.take() {
             self.end_sentence(sentence_ms, events);
         } else if pause_ms >= longest_pause_ms {
@@ -319,7 +252,7 @@ impl<D: VoiceDetector> Listener<D> {
         open.is_new = false;
         // At a pause it hears what the final will hear, even if it comes late.
         let end = if at_pause {
-            open.spoken()
+            open.spoken(&self.options)
         } else {
             open.samples.len()
         };
@@ -338,7 +271,7 @@ impl<D: VoiceDetector> Listener<D> {
         let Some(open) = self.open.as_mut().filter(|open| open.number == utterance) else {
             return false;
         };
-        let pause_from_ms = (open.start_ms + audio_ms).saturating_sub(PAUSE_MS);
+        let pause_from_ms = (open.start_ms + audio_ms).saturating_sub(self.options.pause_ms);
         if pause_from_ms == open.voice_end_ms {
             open.pause = Pause::Known { is_sentence };
             return false;
@@ -354,7 +287,7 @@ impl<D: VoiceDetector> Listener<D> {
     /// Ends the utterance with its sentence. What was said since begins the next one.
     fn end_sentence(&mut self, sentence_ms: u64, events: &mut Vec<ListenerEvent>) {
         let Some(open) = self.open.take() else { return };
-        let end_ms = (open.start_ms + sentence_ms).saturating_sub(PAUSE_MS);
+        let end_ms = (open.start_ms + sentence_ms).saturating_sub(self.options.pause_ms);
         let at = (sentence_ms as usize * SAMPLES_PER_MS).min(open.samples.len());
         events.push(ListenerEvent::Finalise {
             utterance: open.number,
@@ -363,7 +296,7 @@ impl<D: VoiceDetector> Listener<D> {
             end_ms,
         });
         // The last half of the pause is heard again: the next word's first sound may be in it.
-        let again_ms = PAUSE_MS / 2;
+        let again_ms = self.options.pause_ms / 2;
         let rest = &open.samples[at.saturating_sub(again_ms as usize * SAMPLES_PER_MS)..];
         let start_ms = open.start_ms + sentence_ms - again_ms;
         let number = self.next_utterance;
@@ -388,14 +321,14 @@ impl<D: VoiceDetector> Listener<D> {
             sentence_ms: None,
         });
         // The pause that lasts began in the utterance that is over: nobody has looked at what is left of it.
-        if self.now_ms - open.voice_end_ms >= PAUSE_MS {
+        if self.now_ms - open.voice_end_ms >= self.options.pause_ms {
             self.hypothesise(true, events);
         }
     }
 
     fn close(&mut self, events: &mut Vec<ListenerEvent>) {
         let Some(open) = self.open.take() else { return };
-        let end = open.spoken();
+        let end = open.spoken(&self.options);
         // What is cut off may be the beginning of the next word.
         self.pre_roll.extend(&open.samples[end..]);
         events.push(ListenerEvent::Finalise {
@@ -445,18 +378,6 @@ impl<D: VoiceDetector> Listener<D> {
             sentence_ms: None,
         });
     }
-}
-
-/// Where a cut at or after `from` harms least, in whole milliseconds: the middle of the quietest [`CUT_PAUSE_MS`].
-fn cut_place(samples: &[i16], from: usize) -> usize {
-    let pause = CUT_PAUSE_MS * SAMPLES_PER_MS;
-    let Some(last) = samples.len().checked_sub(pause) else {
-        return samples.len();
-    };
-    (from..=last)
-        .step_by(CUT_STEP)
-        .min_by(|&a, &b| rms(&samples[a..a + pause]).total_cmp(&rms(&samples[b..b + pause])))
-        .map_or(samples.len(), |start| start + pause / 2)
 }
 
 #[cfg(test)]

@@ -111,6 +111,10 @@ pub trait Recogniser: Send + Sync + std::fmt::Debug {
     /// closed without an answer only when the recogniser is gone.
     fn submit(&self, request: Request) -> oneshot::Receiver<Recognised>;
 
+    /// The pause in an utterance at which [`RequestKind::Pause`] was asked for is over, and was too short to end it: if nobody
+    /// has begun to look, it is worth no more than a partial.
+    fn pause_over(&self, _stream: StreamId, _utterance: u64) {}
+
     /// How busy it is.
     fn load(&self) -> RecogniserLoad;
 

@@ -27,6 +27,7 @@ struct Scripted {
     asked: Mutex<Vec<(u64, usize)>>,
     hanging: Mutex<Vec<oneshot::Sender<Recognised>>>,
     forgotten: Mutex<Vec<StreamId>>,
+    pauses_over: Mutex<Vec<(StreamId, u64)>>,
 }
 
 fn scripted(name: &'static str, script: &[Act]) -> Arc<Scripted> {
@@ -71,6 +72,10 @@ impl Recogniser for Scripted {
             waiting_finals: 0,
             at_once: 1,
         }
+    }
+
+    fn pause_over(&self, stream: StreamId, utterance: u64) {
+        self.pauses_over.lock().unwrap().push((stream, utterance));
     }
 
     fn forget(&self, stream: StreamId) {
@@ -173,12 +178,14 @@ async fn whoever_stops_waiting_frees_the_link() {
 }
 
 #[tokio::test]
-async fn every_link_hears_that_a_track_is_over() {
+async fn every_link_hears_that_a_pause_or_a_track_is_over() {
     let both = [scripted("first", &[]), scripted("second", &[])];
     let links = both.iter().map(|link| link.clone() as Arc<dyn Recogniser>);
     let chain = Chain::new(links.collect(), LIMITS, |_| {}).unwrap();
+    chain.pause_over(StreamId(7), 3);
     chain.forget(StreamId(7));
     for link in both {
+        assert_eq!(*link.pauses_over.lock().unwrap(), [(StreamId(7), 3)]);
         assert_eq!(*link.forgotten.lock().unwrap(), [StreamId(7)]);
     }
 }

@@ -98,7 +98,7 @@ async fn the_opening_of_a_tale_of_two_cities() {
                 text.push_str(&heard.text());
                 text.push(' ');
             }
-            ListenerEvent::SpeechEnded { .. } => {}
+            ListenerEvent::PauseOver { .. } | ListenerEvent::SpeechEnded { .. } => {}
         }
     }
     let errors = word_errors(said, &text);

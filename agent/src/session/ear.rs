@@ -56,6 +56,7 @@ fn event(event: ListenerEvent) -> EarEvent<speech::Audio> {
             start_ms,
             at_pause,
         },
+        ListenerEvent::PauseOver { utterance } => EarEvent::PauseOver { utterance },
         ListenerEvent::Finalise {
             utterance,
             audio,

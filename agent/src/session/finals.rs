@@ -23,8 +23,9 @@ const FINAL_RETRY_MS: (u64, u64) = (250, 5_000);
 /// An attempt without an answer for so long has failed.
 pub(super) const FINAL_ANSWER_LIMIT_MS: u64 = 60_000;
 /// A pause is long enough for the partial that was asked at its beginning, and that partial heard all there is. If it
-/// is still on its way when the utterance is over, it is given so long before the same audio is recognised again.
-const ADOPT_WAIT_MS: u64 = 500;
+/// is still on its way when the utterance is over, it is given so long before the same audio is recognised again: under load
+/// a second recognition would only make everybody later.
+const ADOPT_WAIT_MS: u64 = 1_000;
 
 /// A final that is asked for.
 #[derive(Debug)]
@@ -139,7 +140,7 @@ impl<E: Ear> Session<E> {
             asked: false,
             adopts,
         };
-        self.order.expect(ticket, number);
+        self.order.expect(ticket, number, (start_ms, end_ms));
         if is_recognised {
             self.settle_as_heard(ticket, request, now_ms);
         } else {

@@ -167,6 +167,13 @@ pub enum StoreFailure {
 pub enum Output<A> {
     /// Recognise an utterance.
     Recognise(Recognise<A>),
+    /// Tell the recogniser that the pause is over at which it was asked to look.
+    PauseOver {
+        /// The track.
+        track: u64,
+        /// The utterance's number within the track.
+        utterance: u64,
+    },
     /// Hear an utterance once more, for voices.
     HearVoices(HearVoices<A>),
     /// Show a partial caption, in the room and on the live page.

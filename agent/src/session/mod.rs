@@ -18,6 +18,7 @@ mod held;
 pub mod ids;
 pub mod io;
 pub mod lease;
+mod looks;
 pub mod order;
 pub mod outbox;
 pub mod outgoing;

@@ -3,9 +3,11 @@
 
 use std::collections::VecDeque;
 
-/// How long a final that is ready waits for the earlier final of another track. Who takes turns has longer pauses than that;
-/// of several who speak at once nobody waits long for the others, and records are read by when their words began.
+/// How long a final that is ready waits for that of another track whose turn was before. Of several who speak at once nobody
+/// waits for the others: neither was first, and records are read by when their words began.
 pub const WAIT_MS: u64 = 250;
+/// Who begins so much before another has ended has not waited for their turn; what is heard before the first voice counts.
+const AT_ONCE_MS: u64 = 600;
 
 /// Finals that are asked for, in the order in which their utterances ended.
 #[derive(Debug)]
@@ -17,8 +19,40 @@ pub struct Order<T> {
 struct Entry<T> {
     ticket: u64,
     track: u64,
+    /// Where it begins and ends in the meeting.
+    place: (u64, u64),
     /// The result and when it came. `None` inside: there is nothing to keep.
     ready: Option<(u64, Option<T>)>,
+}
+
+/// A final that is not released.
+struct Missing {
+    track: u64,
+    end_ms: u64,
+}
+
+impl<T> Entry<T> {
+    fn missing(&self) -> Missing {
+        Missing {
+            track: self.track,
+            end_ms: self.place.1,
+        }
+    }
+
+    /// When it goes if these earlier ones stay away; not at all before an earlier one of its own track, or when it is not there.
+    fn due_ms(&self, missing: &[Missing]) -> Option<u64> {
+        let (came_ms, _) = self.ready.as_ref()?;
+        if missing.iter().any(|earlier| earlier.track == self.track) {
+            return None;
+        }
+        let was_their_turn = |earlier: &Missing| earlier.end_ms <= self.place.0 + AT_ONCE_MS;
+        let wait_ms = if missing.iter().any(was_their_turn) {
+            WAIT_MS
+        } else {
+            0
+        };
+        Some(came_ms + wait_ms)
+    }
 }
 
 impl<T> Default for Order<T> {
@@ -30,11 +64,13 @@ impl<T> Default for Order<T> {
 }
 
 impl<T> Order<T> {
-    /// An utterance of `track` is over; its final will come under `ticket`.
-    pub fn expect(&mut self, ticket: u64, track: u64) {
+    /// An utterance of `track` is over, which lasted from the first to the second of these times in the meeting; its final will
+    /// come under `ticket`.
+    pub fn expect(&mut self, ticket: u64, track: u64, place: (u64, u64)) {
         self.waiting.push_back(Entry {
             ticket,
             track,
+            place,
             ready: None,
         });
     }
@@ -49,22 +85,16 @@ impl<T> Order<T> {
     /// Takes out what may go now, in order.
     pub fn release(&mut self, now_ms: u64) -> Vec<T> {
         let mut released = Vec::new();
-        let mut missing_tracks: Vec<u64> = Vec::new();
+        let mut missing: Vec<Missing> = Vec::new();
         let mut kept = VecDeque::with_capacity(self.waiting.len());
         for entry in self.waiting.drain(..) {
-            let goes = match &entry.ready {
-                None => false,
-                Some((came_ms, _)) => {
-                    missing_tracks.is_empty()
-                        || (now_ms >= came_ms + WAIT_MS && !missing_tracks.contains(&entry.track))
-                }
-            };
+            let goes = entry.due_ms(&missing).is_some_and(|due_ms| due_ms <= now_ms);
+            if !goes {
+                missing.push(entry.missing());
+            }
             match entry.ready {
                 Some((_, value)) if goes => released.extend(value),
-                ready => {
-                    missing_tracks.push(entry.track);
-                    kept.push_back(Entry { ready, ..entry });
-                }
+                _ => kept.push_back(entry),
             }
         }
         self.waiting = kept;
@@ -73,18 +103,13 @@ impl<T> Order<T> {
 
     /// When [`Order::release`] may have more without anything else happening.
     pub fn next_tick_ms(&self) -> Option<u64> {
-        let mut blocked_tracks: Vec<u64> = Vec::new();
-        let mut due_ms: Option<u64> = None;
+        let mut missing: Vec<Missing> = Vec::new();
+        let mut next_ms: Option<u64> = None;
         for entry in &self.waiting {
-            if let Some((came_ms, _)) = &entry.ready
-                && !blocked_tracks.contains(&entry.track)
-            {
-                let at_ms = came_ms + WAIT_MS;
-                due_ms = Some(due_ms.map_or(at_ms, |earliest_ms| earliest_ms.min(at_ms)));
-            }
-            blocked_tracks.push(entry.track);
+            next_ms = next_ms.into_iter().chain(entry.due_ms(&missing)).min();
+            missing.push(entry.missing());
         }
-        due_ms
+        next_ms
     }
 
     /// Finals that are not released.
@@ -106,8 +131,8 @@ mod tests {
     #[test]
     fn a_fast_final_waits_for_the_slow_one_before_it() {
         let mut order = Order::default();
-        order.expect(1, 10);
-        order.expect(2, 20);
+        order.expect(1, 10, (0, 2_000));
+        order.expect(2, 20, (1_800, 2_500));
         order.ready(2, Some("second"), 100);
         assert!(order.release(100).is_empty());
         order.ready(1, Some("first"), 300);
@@ -117,9 +142,9 @@ mod tests {
     #[test]
     fn but_not_for_ever_unless_it_is_the_same_speaker() {
         let mut order = Order::default();
-        order.expect(1, 10);
-        order.expect(2, 20);
-        order.expect(3, 10);
+        order.expect(1, 10, (0, 2_000));
+        order.expect(2, 20, (2_000, 3_000));
+        order.expect(3, 10, (2_600, 3_500));
         order.ready(2, Some("other"), 100);
         order.ready(3, Some("same"), 100);
         assert_eq!(order.next_tick_ms(), Some(100 + WAIT_MS));
@@ -127,6 +152,21 @@ mod tests {
         order.ready(1, None, 5_000);
         assert_eq!(order.release(5_000), ["same"]);
         assert!(order.is_empty());
+    }
+
+    #[test]
+    fn of_two_who_speak_at_once_neither_waits_for_the_other() {
+        let mut order = Order::default();
+        order.expect(1, 10, (0, 9_000));
+        order.expect(2, 20, (4_000, 9_100));
+        order.expect(3, 20, (9_200, 9_900));
+        order.ready(2, Some("while the other spoke"), 10_000);
+        assert_eq!(order.release(10_000), ["while the other spoke"]);
+        order.ready(3, Some("when the other had spoken"), 10_100);
+        assert_eq!(order.next_tick_ms(), Some(10_100 + WAIT_MS));
+        assert!(order.release(10_100).is_empty());
+        order.ready(1, Some("first"), 10_200);
+        assert_eq!(order.release(10_200), ["first", "when the other had spoken"]);
     }
 
     proptest! {
@@ -137,7 +177,8 @@ mod tests {
         ) {
             let mut order = Order::default();
             for (ticket, track) in tracks.iter().enumerate() {
-                order.expect(ticket as u64, *track);
+                let from_ms = ticket as u64 * 300;
+                order.expect(ticket as u64, *track, (from_ms, from_ms + 1_000));
             }
             let mut now_ms = 0;
             let mut out: Vec<u64> = Vec::new();

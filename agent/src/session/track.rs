@@ -35,6 +35,11 @@ pub enum EarEvent<A> {
         /// The speaker pauses: these may have been the last words.
         at_pause: bool,
     },
+    /// The speaker has gone on after the pause at which the newest partial was asked for, before it could end the utterance.
+    PauseOver {
+        /// The utterance's number within the track.
+        utterance: u64,
+    },
     /// An utterance is over.
     Finalise {
         /// Its number within the track.
@@ -97,7 +102,10 @@ pub(super) struct AskedPartial<A> {
     pub(super) ticket: u64,
     pub(super) utterance: u64,
     pub(super) audio: A,
+    /// The record may come from it.
     pub(super) at_pause: bool,
+    /// The pause that it looks at was over before that could be: a newer one may take its place.
+    pub(super) is_stale: bool,
 }
 
 /// A growing utterance that is to be looked at.
@@ -151,9 +159,32 @@ impl<E: Ear> Track<E> {
     }
 
     /// Whether the recogniser can be asked for this now. What a speaker says meanwhile is asked for together when the answer
-    /// is there; a look at a pause does not wait for a partial, because the record may come from it.
+    /// is there; a look at a pause does not wait for a partial, because the record may come from it, and nothing waits for a
+    /// look at a pause that is over.
     pub(super) fn takes(&self, look: &Look<E::Audio>) -> bool {
-        self.asked.is_empty() || look.at_pause && self.asked.iter().all(|asked| !asked.at_pause)
+        let mut asked = self.asked.iter().filter(|asked| !asked.is_stale);
+        asked.all(|asked| look.at_pause && !asked.at_pause)
+    }
+
+    /// The pause in an utterance is over and has not ended it. Returns whether a look at it is asked for.
+    pub(super) fn pause_over(&mut self, utterance: u64) -> bool {
+        if let Some(look) = self
+            .partial_waiting
+            .as_mut()
+            .filter(|look| look.utterance == utterance)
+        {
+            look.at_pause = false;
+        }
+        let mut is_asked = false;
+        for asked in self
+            .asked
+            .iter_mut()
+            .filter(|asked| asked.utterance == utterance && asked.at_pause)
+        {
+            asked.is_stale = true;
+            is_asked = true;
+        }
+        is_asked
     }
 
     /// What was asked for with this ticket. What is still asked for with older audio has nothing new to say any more.

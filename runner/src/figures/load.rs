@@ -1,12 +1,14 @@
 //! `cargo figures captions-load`: how late words come when several people speak at once, ours through a room and others' with
 //! the same tracks and weights, one system after the other in one run.
 
+mod report;
+
 use std::path::Path;
 use std::time::Duration;
 
 use anyhow::Result;
 
-use super::figure::{Figure, OURS, Report, SPEAKERS_HELD, percentile};
+use super::figure::{OURS, Report, percentile};
 use super::programme::{self, Plan, Track};
 use super::streaming::{self, System};
 use super::words::{self, Shown};
@@ -22,35 +24,10 @@ const OUR_SPEAKERS: [usize; 5] = [1, 2, 4, 6, 8];
 const THEIR_SPEAKERS: [usize; 3] = [1, 2, 4];
 /// The recordings are spread over so many tracks; who comes after plays them in another order.
 const TRACKS: usize = 5;
-/// Nine of ten finals come within this time, or a system does not hold so many speakers.
-const HELD_MS: f64 = 2_000.0;
-const AIM_SPEAKERS: f64 = 6.0;
+/// Who speaks alone does so so many times, each time with another track: one track has three or four finals.
+const ALONE: usize = 4;
 /// Others' work on the machine may take this long; then the run is taken anyway, and the report says so.
 const QUIET_LIMIT: Duration = Duration::from_secs(300);
-
-const MEANING: &str = "Several people speak at once, without a pause for one another: recordings of three human voices (those of \
-`captions`), about fifty seconds each. Delays are by word. A word's true end is that of an off-line pass over the clean recording \
-(whisper.cpp, full context, the attention heads that follow the sound); only words that both the off-line pass and the system \
-heard are counted. Shown: from the word's end until it is first seen. Committed: until it is seen and from then \
-on neither changed nor taken away, as a viewer finds out, whatever the system calls it. Final: from the end of a \
-stretch of speech (its last moment within 14 dB of the loud ones, in the clean file, before a pause of a second and more) until the \
-last of its words is declared settled: for Rapporteur a final caption, for \
-WhisperLiveKit a word that has left the buffer, for RealtimeSTT the text after a pause. Ours goes through LiveKit and Opus to \
-another participant's client; the others get the samples in their own process, in chunks of 20 ms at the pace of the sound, \
-with no network or codec. All use the same tiny.en weights: ours as ggml (16 bits), the others in CTranslate2's form at 8 bits. \
-Rooms are told that each microphone has one voice, so that nobody listens for a second one, as the others do not (it costs a \
-tenth of the speech that is heard for it: twenty seconds in the beginning, then an eighth). Core seconds are processor time, ours of the agent's process, the others' of theirs with their children, by the seconds of \
-recordings played. The participants and livekit-server share the two cores with our agent. A system holds so many speakers when \
-nine of ten finals come within 2 s.";
-
-const CAVEATS: [&str; 4] = [
-    "WhisperLiveKit runs LocalAgreement over faster-whisper with its defaults, many streams in one process, as its server does; \
-     its simul-streaming policy needs weights in another form. RealtimeSTT runs one process a stream, with live text on.",
-    "WhisperLiveKit needs nearly both cores for one speaker: in one run it keeps up (words shown after 2.2 s), in another it falls \
-     behind.",
-    "Single runs of about a minute: medians move by a tenth from run to run.",
-    "Word times of an off-line pass are good to about 100 ms, alike for all.",
-];
 
 /// What a system did with some tracks at once.
 struct Outcome {
@@ -60,7 +37,8 @@ struct Outcome {
     committed_ms: Vec<f64>,
     finals_ms: Vec<f64>,
     errors: WordErrors,
-    core_seconds_per_second: f64,
+    core_seconds: f64,
+    spoken_seconds: f64,
 }
 
 /// Measures.
@@ -79,36 +57,44 @@ pub(super) async fn measure(ready: &Ready, workspace: &Path) -> Result<Report> {
     let api = Api::new(&house.dispatcher.url, &house.dispatcher.api_key);
     let organisation = api.organisation("Figures", "Robin").await?;
     for speakers in OUR_SPEAKERS {
-        noisy_runs += usize::from(!machine::quiet(QUIET_LIMIT).await?);
-        let tracks = &tracks[..speakers];
-        let files: Vec<_> = tracks.iter().map(|track| track.file.as_path()).collect();
-        let held = meeting::hold(&house, &api, &organisation, &ready.binaries, &files).await?;
-        let shown: Vec<_> = held.taken.iter().map(|taken| taken.shown.clone()).collect();
-        let records: Vec<_> = held.taken.iter().map(|taken| taken.record.clone()).collect();
-        outcomes.push(Outcome::of(
-            OURS,
-            tracks,
-            &shown,
-            &records,
-            held.agent_core_seconds,
-        ));
-        outcomes.last().inspect(|outcome| outcome.tell());
+        let mut outcome = Outcome::new(OURS, speakers);
+        for tracks in runs(&tracks, speakers) {
+            noisy_runs += usize::from(!machine::quiet(QUIET_LIMIT).await?);
+            let files: Vec<_> = tracks.iter().map(|track| track.file.as_path()).collect();
+            let held = meeting::hold(&house, &api, &organisation, &ready.binaries, &files).await?;
+            let shown: Vec<_> = held.taken.iter().map(|taken| taken.shown.clone()).collect();
+            let records: Vec<_> = held.taken.iter().map(|taken| taken.record.clone()).collect();
+            outcome.add(tracks, &shown, &records, held.agent_core_seconds);
+        }
+        outcome.tell();
+        outcomes.push(outcome);
     }
     house.stop().await;
     let model = ready.parts.ct2_model(&ready.cache)?;
     for system in System::ALL {
         for speakers in THEIR_SPEAKERS {
-            noisy_runs += usize::from(!machine::quiet(QUIET_LIMIT).await?);
-            let tracks = &tracks[..speakers];
-            let files: Vec<_> = tracks.iter().map(|track| track.file.as_path()).collect();
-            let heard = streaming::hear(system, &interpreter, workspace, &model, &files, &run.path).await?;
-            let records: Vec<_> = heard.shown.iter().map(|shown| last_text(shown)).collect();
-            let outcome = Outcome::of(system.name(), tracks, &heard.shown, &records, heard.core_seconds);
+            let mut outcome = Outcome::new(system.name(), speakers);
+            for tracks in runs(&tracks, speakers) {
+                noisy_runs += usize::from(!machine::quiet(QUIET_LIMIT).await?);
+                let files: Vec<_> = tracks.iter().map(|track| track.file.as_path()).collect();
+                let heard =
+                    streaming::hear(system, &interpreter, workspace, &model, &files, &run.path).await?;
+                let records: Vec<_> = heard.shown.iter().map(|shown| last_text(shown)).collect();
+                outcome.add(tracks, &heard.shown, &records, heard.core_seconds);
+            }
             outcome.tell();
             outcomes.push(outcome);
         }
     }
-    Ok(report(&outcomes, noisy_runs))
+    Ok(report::of(&outcomes, noisy_runs))
+}
+
+/// The tracks that are played at once, one run after the other.
+fn runs(tracks: &[Track], speakers: usize) -> Vec<&[Track]> {
+    match speakers {
+        1 => tracks.chunks(1).take(ALONE).collect(),
+        many => vec![&tracks[..many]],
+    }
 }
 
 /// A track for each speaker; who comes after the first few plays theirs in another order.
@@ -141,34 +127,36 @@ fn last_text(shown: &[Shown]) -> String {
 }
 
 impl Outcome {
-    fn of(
-        system: &'static str,
-        tracks: &[Track],
-        shown: &[Vec<Shown>],
-        records: &[String],
-        core_seconds: f64,
-    ) -> Self {
-        let spoken: f64 = tracks.iter().map(|track| track.spoken_seconds).sum();
-        let mut outcome = Self {
+    fn new(system: &'static str, speakers: usize) -> Self {
+        Self {
             system,
-            speakers: tracks.len(),
+            speakers,
             shown_ms: Vec::new(),
             committed_ms: Vec::new(),
             finals_ms: Vec::new(),
             errors: WordErrors::default(),
-            core_seconds_per_second: core_seconds / spoken,
-        };
+            core_seconds: 0.0,
+            spoken_seconds: 0.0,
+        }
+    }
+
+    /// What came of a run.
+    fn add(&mut self, tracks: &[Track], shown: &[Vec<Shown>], records: &[String], core_seconds: f64) {
+        self.core_seconds += core_seconds;
         for ((track, shown), record) in tracks.iter().zip(shown).zip(records) {
             let timed = words::timed(shown);
             let delays = words::delays(&track.offline, &timed);
-            outcome.shown_ms.extend(delays.shown_ms);
-            outcome.committed_ms.extend(delays.stays_ms);
-            outcome
-                .finals_ms
+            self.spoken_seconds += track.spoken_seconds;
+            self.shown_ms.extend(delays.shown_ms);
+            self.committed_ms.extend(delays.stays_ms);
+            self.finals_ms
                 .extend(words::finals(&track.offline, &track.speech_ends_ms, &timed));
-            outcome.errors = outcome.errors.plus(word_errors(&track.text, record));
+            self.errors = self.errors.plus(word_errors(&track.text, record));
         }
-        outcome
+    }
+
+    fn core_seconds_per_second(&self) -> f64 {
+        self.core_seconds / self.spoken_seconds
     }
 
     fn tell(&self) {
@@ -181,134 +169,8 @@ impl Outcome {
             ms(&self.committed_ms),
             ms(&self.finals_ms),
             self.errors.rate(),
-            self.core_seconds_per_second
+            self.core_seconds_per_second()
         );
-    }
-
-    fn holds(&self) -> bool {
-        percentile(&self.finals_ms, 0.9).is_some_and(|ms| ms <= HELD_MS)
-    }
-}
-
-/// What the median of a delay should be at most, ours.
-fn aim(figure: &str, outcome: &Outcome) -> Option<f64> {
-    let alone = match figure {
-        "word_shown_ms_p50" | "final_caption_ms_p50" => 600.0,
-        "word_committed_ms_p50" => 1_300.0,
-        "core_seconds_per_speech_second" if outcome.speakers == 1 => return ours(outcome, 0.35),
-        _ => return None,
-    };
-    match outcome.speakers {
-        1 => ours(outcome, alone),
-        4 => ours(outcome, alone * 1.5),
-        _ => None,
-    }
-}
-
-fn ours(outcome: &Outcome, aim: f64) -> Option<f64> {
-    (outcome.system == OURS).then_some(aim)
-}
-
-fn report(outcomes: &[Outcome], noisy_runs: usize) -> Report {
-    let p = |values: &[f64], share| percentile(values, share);
-    type Of<'a> = Box<dyn Fn(&Outcome) -> Option<f64> + 'a>;
-    let kinds: Vec<(&'static str, &'static str, Of<'_>)> = vec![
-        ("word_shown_ms_p50", "ms", Box::new(|one| p(&one.shown_ms, 0.5))),
-        ("word_shown_ms_p90", "ms", Box::new(|one| p(&one.shown_ms, 0.9))),
-        (
-            "word_committed_ms_p50",
-            "ms",
-            Box::new(|one| p(&one.committed_ms, 0.5)),
-        ),
-        (
-            "word_committed_ms_p90",
-            "ms",
-            Box::new(|one| p(&one.committed_ms, 0.9)),
-        ),
-        (
-            "final_caption_ms_p50",
-            "ms",
-            Box::new(|one| p(&one.finals_ms, 0.5)),
-        ),
-        (
-            "final_caption_ms_p90",
-            "ms",
-            Box::new(|one| p(&one.finals_ms, 0.9)),
-        ),
-        (
-            "core_seconds_per_speech_second",
-            "s/s",
-            Box::new(|one| Some(one.core_seconds_per_second)),
-        ),
-        (
-            "word_error_rate",
-            "share",
-            Box::new(|one| Some(one.errors.rate())),
-        ),
-    ];
-    let mut figures = Vec::new();
-    for speakers in OUR_SPEAKERS {
-        for (figure, unit, of) in &kinds {
-            for outcome in outcomes.iter().filter(|outcome| outcome.speakers == speakers) {
-                figures.extend(of(outcome).map(|value| Figure {
-                    figure,
-                    system: outcome.system.to_owned(),
-                    setting: setting(speakers),
-                    value,
-                    unit,
-                    aim: aim(figure, outcome),
-                }));
-            }
-        }
-    }
-    let mut systems: Vec<&'static str> = Vec::new();
-    for outcome in outcomes {
-        if !systems.contains(&outcome.system) {
-            systems.push(outcome.system);
-        }
-    }
-    figures.extend(systems.into_iter().map(|system| {
-        let own: Vec<&Outcome> = outcomes
-            .iter()
-            .filter(|outcome| outcome.system == system)
-            .collect();
-        let held = own.iter().take_while(|outcome| outcome.holds()).last();
-        let tried: Vec<String> = own.iter().map(|outcome| outcome.speakers.to_string()).collect();
-        Figure {
-            figure: SPEAKERS_HELD,
-            system: system.to_owned(),
-            setting: format!("of {} tried", tried.join(", ")),
-            value: held.map_or(0.0, |outcome| outcome.speakers as f64),
-            unit: "speakers",
-            aim: (system == OURS).then_some(AIM_SPEAKERS),
-        }
-    }));
-    let mut notes: Vec<String> = CAVEATS.iter().map(|&caveat| caveat.to_owned()).collect();
-    notes.extend(outcomes.iter().map(|outcome| {
-        format!(
-            "{}, {}: {} words compared by time, {} finals.",
-            outcome.system,
-            setting(outcome.speakers),
-            outcome.shown_ms.len(),
-            outcome.finals_ms.len()
-        )
-    }));
-    if noisy_runs > 0 {
-        notes.push(format!(
-            "In {noisy_runs} runs the machine was not quiet at the beginning."
-        ));
-    }
-    Report {
-        meaning: MEANING.to_owned(),
-        figures,
-        notes,
-    }
-}
-
-fn setting(speakers: usize) -> String {
-    match speakers {
-        1 => "1 speaker".to_owned(),
-        many => format!("{many} at once"),
     }
 }
 
@@ -316,57 +178,20 @@ fn setting(speakers: usize) -> String {
 mod tests {
     use super::*;
 
-    fn outcome(system: &'static str, speakers: usize, final_ms: f64) -> Outcome {
-        Outcome {
-            system,
-            speakers,
-            shown_ms: vec![500.0, 700.0, 900.0],
-            committed_ms: vec![1_000.0],
-            finals_ms: vec![final_ms],
-            errors: WordErrors::default(),
-            core_seconds_per_second: 0.3,
-        }
-    }
-
-    fn find<'a>(report: &'a Report, figure: &str, system: &str) -> Vec<&'a Figure> {
-        let rows = report.figures.iter();
-        rows.filter(|row| row.figure == figure && row.system == system)
-            .collect()
-    }
-
     #[test]
-    fn so_many_are_held_as_were_held_without_a_gap() {
-        let outcomes = [
-            outcome(OURS, 1, 500.0),
-            outcome(OURS, 2, 1_900.0),
-            outcome(OURS, 4, 2_100.0),
-            outcome(OURS, 6, 1_000.0),
-            outcome("other", 1, 9_000.0),
-        ];
-        let report = report(&outcomes, 0);
-        let held = find(&report, SPEAKERS_HELD, OURS);
-        assert_eq!((held[0].value, held[0].aim), (2.0, Some(AIM_SPEAKERS)));
-        let other = find(&report, SPEAKERS_HELD, "other");
-        assert_eq!((other[0].value, other[0].aim), (0.0, None));
-    }
-
-    #[test]
-    fn aims_are_ours_alone_and_half_as_large_again_with_four() {
-        let report = report(
-            &[
-                outcome(OURS, 1, 500.0),
-                outcome("other", 1, 1.0),
-                outcome(OURS, 4, 500.0),
-            ],
-            0,
-        );
-        let shown = find(&report, "word_shown_ms_p50", OURS);
-        let aims: Vec<_> = shown.iter().map(|row| (row.value, row.aim)).collect();
-        assert_eq!(aims, [(700.0, Some(600.0)), (700.0, Some(900.0))]);
-        assert_eq!(find(&report, "word_shown_ms_p50", "other")[0].aim, None);
-        assert_eq!(
-            find(&report, "core_seconds_per_speech_second", OURS)[0].aim,
-            Some(0.35)
-        );
+    fn who_speaks_alone_has_one_track_after_the_other() {
+        let track = Track {
+            file: std::path::PathBuf::new(),
+            text: String::new(),
+            spoken_seconds: 50.0,
+            speech_ends_ms: Vec::new(),
+            offline: Vec::new(),
+        };
+        let tracks = vec![track; 8];
+        let lengths = |speakers| -> Vec<usize> {
+            let runs = runs(&tracks, speakers);
+            runs.into_iter().map(<[Track]>::len).collect()
+        };
+        assert_eq!((lengths(1), lengths(6)), (vec![1; ALONE], vec![6]));
     }
 }

@@ -8,6 +8,8 @@ use crate::recognition::Recognition;
 
 /// With so much audio the encoder has its full context.
 const FULL_CONTEXT_SAMPLES: usize = 28 * 16_000;
+/// A stretch of speech goes on over shorter pauses.
+const STRETCH_PAUSE_MS: i64 = 1_000;
 const GAP_MS: u64 = 1_500;
 /// The tracks of a meeting do not begin at once.
 const OFFSET_MS: u64 = 370;
@@ -19,6 +21,8 @@ pub(crate) struct Clip {
     pub(crate) words: Vec<Word>,
     /// What the model says off line of the samples as they are played.
     pub(crate) off_line: String,
+    /// Where stretches of speech end by loudness, as the figures of `captions-load` take it.
+    pub(crate) ends_ms: Vec<u64>,
     /// What is said.
     pub(crate) truth: Option<String>,
 }
@@ -36,6 +40,10 @@ impl Clip {
         Self {
             name: file.file_stem().unwrap().to_string_lossy().into_owned(),
             off_line: text(&heard),
+            ends_ms: runner::level::stretches(&clean, 16, STRETCH_PAUSE_MS)
+                .into_iter()
+                .map(|(_, to_ms)| to_ms as u64)
+                .collect(),
             truth: std::fs::read_to_string(file.with_extension("txt")).ok(),
             words,
             samples,
@@ -93,18 +101,24 @@ pub(crate) struct Track {
     pub(crate) clips: Vec<(usize, u64)>,
     /// What is said and when.
     pub(crate) words: Vec<Word>,
+    /// Where stretches of speech end.
+    pub(crate) ends_ms: Vec<u64>,
 }
 
-pub(crate) fn track(clips: &[Clip], number: usize) -> Track {
+pub(crate) fn track(clips: &[Clip], number: usize, one: bool) -> Track {
     let silence = |ms: u64| vec![0i16; ms as usize * 16];
     let mut track = Track {
         samples: silence(500 + number as u64 * OFFSET_MS),
         clips: Vec::new(),
         words: Vec::new(),
+        ends_ms: Vec::new(),
     };
-    for index in (0..clips.len()).map(|index| (index + number) % clips.len()) {
+    let count = if one { 1 } else { clips.len() };
+    for index in (0..count).map(|index| (index + number) % clips.len()) {
         let at_ms = track.samples.len() as u64 / 16;
         track.clips.push((index, at_ms));
+        let ends = clips[index].ends_ms.iter();
+        track.ends_ms.extend(ends.map(|end_ms| end_ms + at_ms));
         track.words.extend(clips[index].words.iter().map(|word| Word {
             start_ms: word.start_ms + at_ms,
             end_ms: word.end_ms + at_ms,

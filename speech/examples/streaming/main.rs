@@ -2,14 +2,15 @@
 //! virtual time, asked as a session asks. The audio's clock goes on, two simulated workers are busy for as long as the
 //! processor really took, so that other work on the machine disturbs little.
 //!
-//! `cargo run --workspace --example streaming -- MODEL VOICE_MODEL [--speakers 1,2,4] [--noise-db 10] [--slower 1.2] FILE.wav...`
+//! `cargo run --workspace --example streaming -- MODEL VOICE_MODEL [--speakers 1,2,4] [--noise-db 10] [--slower 1.2] [--each] [--trace] FILE.wav...`
 //!
 //! Beside a recording, `FILE.txt` holds what is said in it; without it only the difference from the same model off line
-//! is counted. Each of N speakers has all recordings, begun with another one. `--slower` lets all of Whisper's work take so many
+//! is counted. Each of N speakers has all recordings, begun with another one, or with `--each` one of them. `--slower` lets all of Whisper's work take so many
 //! times as long, as if the processors had other work too.
 #![allow(clippy::unwrap_used, clippy::print_stdout)] // a measurement that cannot be taken ends
 
 mod clips;
+mod ends;
 mod meeting;
 mod recognition;
 mod report;
@@ -22,7 +23,8 @@ fn main() {
     let mut arguments = std::env::args().skip(1);
     let mut path = || PathBuf::from(arguments.next().expect("MODEL VOICE_MODEL FILE.wav..."));
     let (model, voice) = (path(), path());
-    let (mut speakers, mut noise_db, mut files, mut trace) = (vec![1], None, Vec::new(), false);
+    let (mut speakers, mut noise_db, mut files) = (vec![1], None, Vec::new());
+    let (mut each, mut trace) = (false, false);
     let mut slower = 1.0;
     while let Some(argument) = arguments.next() {
         match argument.as_str() {
@@ -32,6 +34,7 @@ fn main() {
             }
             "--noise-db" => noise_db = arguments.next().map(|db| db.parse().unwrap()),
             "--slower" => slower = arguments.next().unwrap().parse().unwrap(),
+            "--each" => each = true,
             "--trace" => trace = true,
             _ => files.push(PathBuf::from(argument)),
         }
@@ -45,8 +48,11 @@ fn main() {
         .collect();
     report::heading(&clips);
     for count in speakers {
-        let tracks: Vec<_> = (0..count).map(|number| clips::track(&clips, number)).collect();
+        let tracks: Vec<_> = (0..count)
+            .map(|number| clips::track(&clips, number, each))
+            .collect();
         let heard = meeting::hold(&tracks, &voice, &mut recognition, slower, trace);
         report::line(&clips, &tracks, &heard);
+        ends::lines(&tracks, &heard);
     }
 }

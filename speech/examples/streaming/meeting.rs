@@ -11,7 +11,7 @@ use crate::recognition::{Recognition, processor_ms};
 
 const WORKERS: usize = 2;
 const FRAME_MS: u64 = 10;
-const ADOPT_WAIT_MS: u64 = 500;
+const ADOPT_WAIT_MS: u64 = 1_000;
 const CAPTIONS_APART_MS: u64 = 200;
 const PROMPT_CHARS: usize = 200;
 /// After the end of the audio everything has to be answered.
@@ -28,6 +28,23 @@ pub(crate) struct Shown {
     pub(crate) is_final: bool,
     /// From the end of the voice, where the final is not of a cut.
     pub(crate) after_speech_ms: Option<u64>,
+    /// Of a final.
+    pub(crate) way: Option<Way>,
+}
+
+/// How a final came, by the times at which it went on.
+#[derive(Clone, Default)]
+pub(crate) struct Way {
+    /// The end of the voice as the listener heard it.
+    pub(crate) voice_end_ms: u64,
+    /// When the recognition that it is of was asked for, begun and done.
+    pub(crate) asked_ms: u64,
+    pub(crate) begun_ms: u64,
+    pub(crate) done_ms: u64,
+    /// When the utterance was over.
+    pub(crate) over_ms: u64,
+    /// Whether it is of a look at the pause.
+    pub(crate) is_look: bool,
 }
 
 #[derive(Default)]
@@ -52,6 +69,7 @@ struct Final {
     request: Request,
     end_ms: u64,
     is_cut: bool,
+    over_ms: u64,
     adopts: Option<u64>,
     ask_ms: Option<u64>,
     committed: Vec<Word>,
@@ -60,10 +78,21 @@ struct Final {
 struct Ear {
     listener: Listener<Detector>,
     open: Option<Utterance>,
-    asked: Vec<(u64, Request)>,
+    /// With whether it looks at a pause that is over.
+    asked: Vec<(u64, Request, bool)>,
     waiting: Option<(u64, Audio, u64, bool)>,
     finals: Vec<Final>,
     prompt: String,
+}
+
+/// A careful recognition: of what, whether a look, when asked for, begun and done.
+struct Careful {
+    id: u64,
+    audio: Audio,
+    is_look: bool,
+    asked_ms: u64,
+    begun_ms: u64,
+    done_ms: u64,
 }
 
 struct Busy {
@@ -86,6 +115,7 @@ pub(crate) fn hold(
         heard: Heard::default(),
         next: 0,
         now_ms: 0,
+        careful: Vec::new(),
         trace,
     };
     let mut workers: Vec<Option<Busy>> = (0..WORKERS).map(|_| None).collect();
@@ -137,6 +167,9 @@ pub(crate) fn hold(
                         request.audio.len() / 16
                     );
                 }
+                if let Some(careful) = meeting.careful.iter_mut().find(|careful| careful.id == id) {
+                    careful.begun_ms = now_ms;
+                }
                 *worker = Some(Busy {
                     until_ms: now_ms + (ms * slower).round() as u64,
                     id,
@@ -168,6 +201,7 @@ struct Meeting {
     heard: Heard,
     next: u64,
     now_ms: u64,
+    careful: Vec<Careful>,
     trace: bool,
 }
 
@@ -183,6 +217,7 @@ impl Meeting {
             let ear = &mut self.ears[number];
             match event {
                 ListenerEvent::SpeechStarted { .. } => {}
+                ListenerEvent::PauseOver { utterance } => self.pause_over(number, utterance),
                 ListenerEvent::SpeechEnded { .. } => {
                     for last in finals.drain(..) {
                         ear.finals
@@ -217,12 +252,8 @@ impl Meeting {
     fn ask_partial(&mut self, number: usize, utterance: u64, audio: Audio, start_ms: u64, at_pause: bool) {
         let id = self.id();
         let ear = &mut self.ears[number];
-        let at_once = at_pause
-            && ear
-                .asked
-                .iter()
-                .all(|(_, asked)| asked.kind == RequestKind::Partial);
-        if !ear.asked.is_empty() && !at_once {
+        let mut asked = ear.asked.iter().filter(|(.., is_stale)| !is_stale);
+        if !asked.all(|(_, asked, _)| at_pause && asked.kind == RequestKind::Partial) {
             ear.waiting = Some((utterance, audio, start_ms, at_pause));
             return;
         }
@@ -243,12 +274,33 @@ impl Meeting {
             prompt: ear.prompt.clone(),
             settled,
         };
-        ear.asked.push((id, request.clone()));
+        ear.asked.push((id, request.clone(), false));
         self.push(request, id);
+    }
+
+    fn pause_over(&mut self, number: usize, utterance: u64) {
+        let ear = &mut self.ears[number];
+        if let Some(waiting) = ear.waiting.as_mut().filter(|waiting| waiting.0 == utterance) {
+            waiting.3 = false;
+        }
+        for (_, asked, is_stale) in &mut ear.asked {
+            *is_stale |= (asked.utterance, asked.kind) == (utterance, RequestKind::Pause);
+        }
+        self.queue.pause_over(StreamId(number as u64), utterance);
     }
 
     fn push(&mut self, request: Request, id: u64) {
         let track = request.stream.0 as usize;
+        if request.kind != RequestKind::Partial {
+            self.careful.push(Careful {
+                id,
+                audio: request.audio.clone(),
+                is_look: request.kind == RequestKind::Pause,
+                asked_ms: self.now_ms,
+                begun_ms: 0,
+                done_ms: 0,
+            });
+        }
         if let Some((overtaken, error)) = self.queue.push(request, id) {
             self.heard.overtaken += 1;
             self.answered(track, overtaken, Err(error));
@@ -261,8 +313,9 @@ impl Meeting {
         let ear = &mut self.ears[number];
         let open = ear.open.take().unwrap();
         ear.waiting = None;
-        let same = |(_, asked): &&(u64, Request)| asked.utterance == open.number && asked.audio == audio;
-        let adopts = ear.asked.iter().find(same).map(|(id, _)| *id);
+        let same =
+            |(_, asked, _): &&(u64, Request, bool)| asked.utterance == open.number && asked.audio == audio;
+        let adopts = ear.asked.iter().find(same).map(|(id, ..)| *id);
         let known = open.recognised.filter(|(recognised, _)| *recognised == audio);
         ear.finals.push(Final {
             id,
@@ -277,6 +330,7 @@ impl Meeting {
             },
             end_ms,
             is_cut: true,
+            over_ms: now_ms,
             adopts,
             ask_ms: match (&known, adopts) {
                 (Some(_), _) => None,
@@ -317,6 +371,9 @@ impl Meeting {
         if answer == Err(speech::RecogniseError::Astray) {
             self.heard.astray += 1;
         }
+        if let Some(careful) = self.careful.iter_mut().find(|careful| careful.id == id) {
+            careful.done_ms = self.now_ms;
+        }
         let ear = &mut self.ears[number];
         if let Some(index) = ear.finals.iter().position(|f| f.id == id) {
             let words = answer.map(|hypothesis| hypothesis.words).unwrap_or_default();
@@ -337,16 +394,14 @@ impl Meeting {
             }
         }
         let ear = &mut self.ears[number];
-        let Some(at) = ear.asked.iter().position(|(asked, _)| *asked == id) else {
+        let Some(at) = ear.asked.iter().position(|(asked, ..)| *asked == id) else {
             return;
         };
         let request = ear.asked.drain(..=at).next_back().unwrap().1;
         if let Ok(hypothesis) = answer {
             self.look(number, &request, &hypothesis);
         }
-        if self.ears[number].asked.is_empty()
-            && let Some((utterance, audio, start_ms, at_pause)) = self.ears[number].waiting.take()
-        {
+        if let Some((utterance, audio, start_ms, at_pause)) = self.ears[number].waiting.take() {
             self.ask_partial(number, utterance, audio, start_ms, at_pause);
         }
     }
@@ -392,6 +447,7 @@ impl Meeting {
             words: [update.committed, update.tentative].concat(),
             is_final: false,
             after_speech_ms: None,
+            way: None,
         });
     }
 
@@ -417,7 +473,20 @@ impl Meeting {
                 last.is_cut
             );
         }
+        // The newest one that heard the same.
+        let careful = self.careful.iter().rfind(|careful| {
+            careful.begun_ms > 0 && careful.done_ms > 0 && careful.audio == last.request.audio
+        });
+        let way = careful.map(|careful| Way {
+            voice_end_ms: last.end_ms,
+            asked_ms: careful.asked_ms,
+            begun_ms: careful.begun_ms,
+            done_ms: careful.done_ms,
+            over_ms: last.over_ms,
+            is_look: careful.is_look,
+        });
         self.heard.shown.push(Shown {
+            way,
             track: number,
             at_ms: self.now_ms,
             from_ms: last.request.start_ms,

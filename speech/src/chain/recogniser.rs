@@ -152,6 +152,12 @@ impl Recogniser for Chain {
         receiver
     }
 
+    fn pause_over(&self, stream: StreamId, utterance: u64) {
+        for link in &self.shared.links {
+            link.pause_over(stream, utterance);
+        }
+    }
+
     fn load(&self) -> RecogniserLoad {
         let at_once = self.shared.links.iter().map(|link| link.load().at_once).max();
         RecogniserLoad {

@@ -118,6 +118,7 @@ fn after_a_pause(first_ms: u64, is_sentence: bool, answer_ms: u64, then: &[i16])
                 at_pause: true,
                 ..
             } = event
+                && audio.len() > voice(first_ms).len()
             {
                 let audio_ms = (audio.len() / SAMPLES_PER_MS) as u64;
                 answer_at_ms.get_or_insert((listener.now_ms() + answer_ms, *utterance, audio_ms));
@@ -135,8 +136,8 @@ fn after_a_pause(first_ms: u64, is_sentence: bool, answer_ms: u64, then: &[i16])
     events
 }
 
-/// The sound that was looked at in the first pause.
-fn looked_at(events: &[ListenerEvent]) -> Audio {
+/// The sound that was looked at in the pause after so much voice.
+fn looked_at(events: &[ListenerEvent], first_ms: u64) -> Audio {
     events
         .iter()
         .find_map(|event| match event {
@@ -144,7 +145,7 @@ fn looked_at(events: &[ListenerEvent]) -> Audio {
                 audio,
                 at_pause: true,
                 ..
-            } => Some(audio.clone()),
+            } if audio.len() > voice(first_ms).len() => Some(audio.clone()),
             _ => None,
         })
         .unwrap()
@@ -159,7 +160,7 @@ fn a_sentence_ends_the_utterance_although_the_speaker_has_gone_on() {
     };
     assert_eq!(
         samples,
-        looked_at(&events).len(),
+        looked_at(&events, 2500).len(),
         "what was looked at is the record"
     );
     assert!((3000..=3100).contains(&first_end_ms), "{first_end_ms}");
@@ -177,7 +178,7 @@ fn a_late_answer_ends_its_sentence_although_others_followed() {
     let [(0, _, _, samples), (1, ..)] = finals_are[..] else {
         panic!("{finals_are:?}")
     };
-    assert_eq!(samples, looked_at(&events).len());
+    assert_eq!(samples, looked_at(&events, 2500).len());
 }
 
 #[test]
@@ -229,6 +230,40 @@ fn an_answer_about_another_utterance_changes_nothing() {
     assert!(!listener.pause_heard(7, 2500, true));
     assert!(!listener.pause_heard(0, 60_000, true), "more than was heard");
     assert_eq!(finals(&listener.push(&voice(500))).len(), 0);
+}
+
+/// Whether a pause after so much voice is said to be over when the voice goes on; nobody looks, or somebody does at once.
+fn is_over(voice_ms: u64, pause_ms: u64, is_known: bool) -> bool {
+    let mut listener = Listener::new(ListenerOptions::default(), Gate::new());
+    let audio = [silence(500), voice(voice_ms), silence(pause_ms), voice(500)].concat();
+    let mut said = Vec::new();
+    for frame in audio.chunks(FRAME_SAMPLES) {
+        for event in listener.push(frame) {
+            match event {
+                ListenerEvent::PauseOver { utterance } => said.push(utterance),
+                ListenerEvent::Hypothesise {
+                    utterance,
+                    audio,
+                    at_pause: true,
+                    ..
+                } if is_known => {
+                    listener.pause_heard(utterance, (audio.len() / SAMPLES_PER_MS) as u64, false);
+                }
+                _ => {}
+            }
+        }
+    }
+    assert!(said.is_empty() || said == [0], "{said:?}");
+    !said.is_empty()
+}
+
+#[test]
+fn a_pause_that_cannot_have_been_the_end_is_said_to_be_over() {
+    assert!(!is_over(2500, 40, false), "shorter than is looked at");
+    assert!(is_over(2500, 200, false) && is_over(2500, 280, false));
+    assert!(!is_over(2500, 480, false), "it may have been the end");
+    assert!(is_over(1000, 480, false), "too little to end there");
+    assert!(!is_over(2500, 200, true), "its words are there");
 }
 
 /// Words of the lengths, each followed by a faint gap; where the gaps are, in milliseconds.

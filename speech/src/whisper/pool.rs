@@ -10,7 +10,9 @@ use tokio::sync::oneshot;
 
 use super::model::{LoadError, WhisperModel};
 use super::queue::Queue;
-use crate::{Hypothesis, Recognised, Recogniser, RecogniserLoad, Request, RequestKind, SAMPLES_PER_MS};
+use crate::{
+    Hypothesis, Recognised, Recogniser, RecogniserLoad, Request, RequestKind, SAMPLES_PER_MS, StreamId,
+};
 
 /// How the pool is made.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -163,6 +165,10 @@ impl Recogniser for WhisperPool {
         }
         self.shared.work.notify_one();
         receiver
+    }
+
+    fn pause_over(&self, stream: StreamId, utterance: u64) {
+        self.shared.queue.lock().0.pause_over(stream, utterance);
     }
 
     fn load(&self) -> RecogniserLoad {

@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use crate::{RecogniseError, Request, RequestKind};
+use crate::{RecogniseError, Request, RequestKind, StreamId};
 
 /// Finals that may wait. At 20 s each this is 160 MB of audio at most.
 pub(super) const FINALS_LIMIT: usize = 256;
@@ -49,6 +49,15 @@ impl<T> Queue<T> {
                     None
                 }
             },
+        }
+    }
+
+    /// The pause in an utterance is over, and was too short to end it: a look at it that waits is a partial.
+    pub fn pause_over(&mut self, stream: StreamId, utterance: u64) {
+        for (waiting, _) in &mut self.partials {
+            if (waiting.stream, waiting.utterance, waiting.kind) == (stream, utterance, RequestKind::Pause) {
+                waiting.kind = RequestKind::Partial;
+            }
         }
     }
 
@@ -110,6 +119,24 @@ mod tests {
             .map(|(_, answer)| answer)
             .collect();
         assert_eq!(order, ["final", "pause", "partial"]);
+    }
+
+    #[test]
+    fn a_look_at_a_pause_that_is_over_is_a_partial() {
+        let mut queue = Queue::default();
+        queue.push(request(1, 0, RequestKind::Partial), "partial");
+        queue.push(request(2, 0, RequestKind::Pause), "over");
+        queue.push(request(3, 0, RequestKind::Pause), "pause");
+        queue.pause_over(StreamId(2), 0);
+        queue.pause_over(StreamId(3), 7);
+        let order: Vec<_> = std::iter::from_fn(|| queue.pop())
+            .map(|(request, answer)| (request.kind, answer))
+            .collect();
+        let partial = |answer| (RequestKind::Partial, answer);
+        assert_eq!(
+            order,
+            [(RequestKind::Pause, "pause"), partial("partial"), partial("over")]
+        );
     }
 
     #[test]

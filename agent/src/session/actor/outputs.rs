@@ -19,6 +19,10 @@ impl Actor {
         let metrics = self.caller.parts.metrics.clone();
         match output {
             Output::Recognise(request) => self.call(|caller| caller.recognise(request)),
+            Output::PauseOver { track, utterance } => {
+                let stream = speech::StreamId(track);
+                self.caller.recogniser.pause_over(stream, utterance);
+            }
             Output::HearVoices(request) => {
                 let diariser = self.diarisers.lend(&request.identity);
                 self.call(|caller| caller.hear_voices(diariser, request));

@@ -123,6 +123,35 @@ fn a_look_at_a_pause_waits_for_no_partial() {
 }
 
 #[test]
+fn nothing_waits_for_a_look_at_a_pause_that_is_over() {
+    let mut meeting = Meeting::with_track(1);
+    meeting.settle();
+    let is_told = |outputs: &Outputs| {
+        let told = Output::PauseOver {
+            track: 1,
+            utterance: 0,
+        };
+        outputs.contains(&told)
+    };
+    let look = one_request(&meeting.pause(1), Purpose::Pause);
+    let outputs = meeting.hear(1, true);
+    assert!(
+        requests(&outputs, Purpose::Partial).is_empty() && !is_told(&outputs),
+        "the utterance may have ended there: {outputs:?}"
+    );
+    let outputs = meeting.piece(1, GOES_ON);
+    assert!(is_told(&outputs));
+    let newer = one_request(&outputs, Purpose::Partial);
+    let outputs = meeting.feed(Input::Recognised {
+        ticket: look.ticket,
+        result: Err(RecogniseError::Overtaken),
+    });
+    assert_eq!(requests(&outputs, Purpose::Partial), []);
+    assert_eq!(partials(&meeting.recognise(&newer, "And more")), ["And more"]);
+    assert!(!is_told(&meeting.piece(1, GOES_ON)), "nobody looks");
+}
+
+#[test]
 fn a_partial_that_does_not_come_is_not_waited_for_long() {
     for overtaken in [false, true] {
         let mut meeting = Meeting::with_track(1);
@@ -135,7 +164,7 @@ fn a_partial_that_does_not_come_is_not_waited_for_long() {
                 result: Err(RecogniseError::Overtaken),
             })
         } else {
-            meeting.wait(500)
+            meeting.wait(1_000)
         };
         let request = one_request(&outputs, Purpose::Final);
         let outputs = meeting.recognise(&request, "All of it.");

@@ -21,7 +21,8 @@ use crate::session::types::{Answer, Caption, Source};
 use crate::session::voices::Voices;
 
 /// Non-zero samples are speech: each piece asks for a partial, a piece of zeros ends the utterance. A piece of
-/// [`PAUSE`] asks for a partial too, and if the utterance ends next, its final has the very same audio.
+/// [`PAUSE`] asks for a partial too, and if the utterance ends next, its final has the very same audio. A piece of
+/// [`GOES_ON`] is speech after a pause that was too short to be the end.
 #[derive(Debug, Default)]
 pub(super) struct ScriptEar {
     heard_ms: u64,
@@ -32,6 +33,7 @@ pub(super) struct ScriptEar {
 }
 
 pub(super) const PAUSE: i16 = 2;
+pub(super) const GOES_ON: i16 = 3;
 /// The utterance, and how much of it.
 pub(super) type Sound = (u64, u64);
 
@@ -53,6 +55,11 @@ impl Ear for ScriptEar {
             });
         }
         let start_ms = self.open_since_ms.unwrap();
+        if samples[0] == GOES_ON {
+            events.push(EarEvent::PauseOver {
+                utterance: self.utterance,
+            });
+        }
         self.paused_at_ms = (samples[0] == PAUSE).then_some(self.heard_ms);
         let audio = (self.utterance, self.heard_ms);
         events.push(EarEvent::Hypothesise {
@@ -161,19 +168,20 @@ impl Meeting {
 
     /// 100 ms of a pause within an utterance.
     pub(super) fn pause(&mut self, track: u64) -> Outputs {
-        self.now_ms += 100;
-        self.feed(Input::Audio {
-            track,
-            samples: vec![PAUSE; 1600],
-        })
+        self.piece(track, PAUSE)
     }
 
     /// 100 ms of speech or of silence.
     pub(super) fn hear(&mut self, track: u64, voice: bool) -> Outputs {
+        self.piece(track, i16::from(voice))
+    }
+
+    /// 100 ms of what this sample stands for.
+    pub(super) fn piece(&mut self, track: u64, sample: i16) -> Outputs {
         self.now_ms += 100;
         self.feed(Input::Audio {
             track,
-            samples: vec![i16::from(voice); 1600],
+            samples: vec![sample; 1600],
         })
     }
 
