@@ -418,21 +418,20 @@ mod tests {
         let talker = std::net::UdpSocket::bind("127.0.0.1:0").expect("a socket");
         let says = || talker.send_to(&[0x80, 111, 0, 0], own).expect("a datagram");
         let mut clock = tokio::time::interval(std::time::Duration::from_millis(10));
-        let (mut batch, mut said) = (Vec::new(), 0);
+        let (mut batch, mut said, mut heard) = (Vec::new(), 0, 0);
         while !sockets.has_beat() {
             says();
             said += 1;
             assert!(said < MAX_DATAGRAMS_PER_BATCH, "sound is not noticed");
             std::future::poll_fn(|cx| sockets.poll_receive(cx, &mut batch)).await;
+            heard += batch.drain(..).count();
             clock.tick().await;
         }
-        assert_eq!(batch.len(), said);
-        batch.clear();
         says();
         let woken = std::future::poll_fn(|cx| Poll::Ready(sockets.poll_receive(cx, &mut batch))).await;
         assert!(woken.is_pending(), "it waits for the beat");
         sockets.receive_at_beat(&mut batch);
-        assert_eq!(batch.len(), 1);
+        assert_eq!(heard + batch.len(), said + 1);
         assert!(!sockets.has_more());
 
         while sockets.has_beat() {
