@@ -11,6 +11,7 @@
 
 use thiserror::Error;
 
+mod beat;
 mod driver;
 mod engine;
 mod enum_dispatch;

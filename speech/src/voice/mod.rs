@@ -3,6 +3,7 @@
 
 mod gate;
 mod network;
+mod products;
 
 use std::collections::VecDeque;
 

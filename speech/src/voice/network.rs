@@ -10,6 +10,8 @@ use realfft::num_complex::Complex32;
 use realfft::{RealFftPlanner, RealToComplex};
 use safetensors::{Dtype, SafeTensors};
 
+use super::products::Products;
+
 /// Samples that one score is for, at 16 kHz.
 pub const CHUNK_SAMPLES: usize = 512;
 /// Of the chunk before, the network hears the end again.
@@ -73,6 +75,7 @@ impl std::fmt::Debug for VoiceModel {
 }
 
 struct Weights {
+    products: Products,
     spectrum: Arc<dyn RealToComplex<f32>>,
     window: [f32; WINDOW],
     convolutions: [Convolution; 4],
@@ -149,6 +152,7 @@ impl VoiceModel {
             read("model.decoder.rnn.bias_hh", &[gates])?,
         );
         Ok(Self(Arc::new(Weights {
+            products: Products::new(),
             spectrum: RealFftPlanner::new().plan_fft_forward(WINDOW),
             window: std::array::from_fn(|n| {
                 let turn = std::f32::consts::TAU * n as f32 / WINDOW as f32;
@@ -230,7 +234,7 @@ impl VoiceNetwork {
         let weights = self.weights.clone();
         let mut features = self.spectra(chunk);
         for convolution in &weights.convolutions {
-            features = convolution.apply(&features);
+            features = convolution.apply(weights.products, &features);
         }
         self.remember(&weights, &features);
         let heard = self.hidden.iter().zip(&weights.output);
@@ -264,8 +268,10 @@ impl VoiceNetwork {
     /// The LSTM cell: gates in the order input, forget, candidate, output.
     fn remember(&mut self, weights: &Weights, features: &[f32]) {
         let mut gates = weights.gates.clone();
-        add_products(&mut gates, &features[..CELLS], &weights.from_input);
-        add_products(&mut gates, &self.hidden, &weights.from_state);
+        let mut add =
+            |inputs: &[f32], matrix| weights.products.add(&mut gates, 4 * CELLS, inputs, CELLS, matrix);
+        add(&features[..CELLS], &weights.from_input);
+        add(&self.hidden, &weights.from_state);
         for index in 0..CELLS {
             let gate = |number: usize| gates[number * CELLS + index];
             self.cell[index] = sigmoid(gate(1)) * self.cell[index] + sigmoid(gate(0)) * gate(2).tanh();
@@ -276,63 +282,39 @@ impl VoiceNetwork {
 
 impl Convolution {
     /// Over time, with one step of silence on both sides; negative results are cut off.
-    fn apply(&self, features: &[f32]) -> Vec<f32> {
+    fn apply(&self, products: Products, features: &[f32]) -> Vec<f32> {
         let steps = features.len() / self.inputs;
-        let mut applied = Vec::with_capacity(steps.div_ceil(self.stride) * self.outputs);
-        for middle in (0..steps).step_by(self.stride) {
-            let mut sums = self.bias.clone();
-            for tap in 0..TAPS {
-                let Some(step) = (middle + tap).checked_sub(1).filter(|step| *step < steps) else {
-                    continue;
-                };
-                let heard = &features[step * self.inputs..(step + 1) * self.inputs];
-                let weights = &self.weights[tap * self.inputs * self.outputs..];
-                add_products(&mut sums, heard, weights);
-            }
-            applied.extend(sums.into_iter().map(|sum| sum.max(0.0)));
+        let results = steps.div_ceil(self.stride);
+        let mut sums: Vec<f32> = self.bias.repeat(results);
+        if steps == 1 {
+            // The taps before and behind it hear nothing.
+            let tap = self.inputs * self.outputs;
+            products.add(
+                &mut sums,
+                self.outputs,
+                features,
+                self.inputs,
+                &self.weights[tap..2 * tap],
+            );
+        } else {
+            // What one result hears lies together: each tap's step behind the one before.
+            let mut heard = vec![0.0; (steps + 2) * self.inputs];
+            heard[self.inputs..][..features.len()].copy_from_slice(features);
+            products.add(
+                &mut sums,
+                self.outputs,
+                &heard,
+                self.stride * self.inputs,
+                &self.weights,
+            );
         }
-        applied
-    }
-}
-
-/// Adds each input times its row of weights. Half of the inputs are zero: what was cut off. Four rows at a time, one after the
-/// other for each sum: the sums are fetched and put back once for all four, and are the same as if it were done row by row.
-fn add_products(sums: &mut [f32], inputs: &[f32], weights: &[f32]) {
-    let rows = weights.chunks_exact(sums.len());
-    let mut heard = inputs.iter().zip(rows).filter(|(input, _)| **input != 0.0);
-    while let Some((a, row_a)) = heard.next() {
-        let mut next = || heard.next().unwrap_or((&0.0, row_a));
-        let ((b, row_b), (c, row_c), (d, row_d)) = (next(), next(), next());
-        let rows = row_a.iter().zip(row_b).zip(row_c).zip(row_d);
-        for (sum, (((of_a, of_b), of_c), of_d)) in sums.iter_mut().zip(rows) {
-            *sum = *sum + a * of_a + b * of_b + c * of_c + d * of_d;
+        for sum in &mut sums {
+            *sum = sum.max(0.0);
         }
+        sums
     }
 }
 
 fn sigmoid(value: f32) -> f32 {
     1.0 / (1.0 + (-value).exp())
-}
-
-#[cfg(test)]
-mod tests {
-    use proptest::prelude::*;
-
-    use super::*;
-
-    proptest! {
-        #[test]
-        fn four_rows_at_a_time_give_what_one_gives(
-            inputs in prop::collection::vec(prop_oneof![Just(0.0_f32), -2.0_f32..2.0], 0..30),
-            seed in prop::collection::vec(-1.0_f32..1.0, 30 * 8),
-        ) {
-            let mut sums: Vec<f32> = seed[..8].to_vec();
-            let mut expected = sums.clone();
-            for (input, row) in inputs.iter().zip(seed.chunks_exact(8)) {
-                expected.iter_mut().zip(row).for_each(|(sum, weight)| *sum += input * weight);
-            }
-            add_products(&mut sums, &inputs, &seed);
-            prop_assert_eq!(sums, expected);
-        }
-    }
 }

@@ -22,6 +22,7 @@ use super::{
     receive::ReceiveStats,
     ticker::{self, Paced},
 };
+use crate::beat;
 
 /// Packets the driver may leave between two steps; beyond that the oldest are dropped. Four seconds of
 /// sound: more than the jitter buffer takes.
@@ -201,9 +202,11 @@ impl Paced for Inbound {
         let mut listening = self.listening.lock();
         let listening = &mut *listening;
         std::mem::swap(&mut listening.arrivals, &mut self.inbox.lock().packets);
-        let silent = !self.enabled.load(Ordering::Relaxed);
+        let muted = !self.enabled.load(Ordering::Relaxed);
+        let wakes = beat::wakes_readers(slot);
         for (index, player) in listening.players.iter_mut().enumerate() {
-            player.step(&listening.arrivals, slot, silent);
+            player.step(&listening.arrivals, slot, muted);
+            player.queues.retain(|queue| queue.push(&player.delivered, wakes));
             let counted = std::mem::take(&mut player.playout.stats);
             if index == 0 {
                 listening.stats += counted;
@@ -246,18 +249,17 @@ impl Listening {
 }
 
 impl Player {
-    fn step(&mut self, arrivals: &[(RtpAudio, Instant)], slot: Instant, silent: bool) {
+    fn step(&mut self, arrivals: &[(RtpAudio, Instant)], slot: Instant, muted: bool) {
         for (packet, arrival) in arrivals {
             self.playout.insert(packet, *arrival);
         }
         self.decoded.clear();
         self.delivered.clear();
         self.playout.pull(slot, &mut self.decoded);
-        if silent {
+        if muted {
             self.decoded.fill(0);
         }
         self.converter.convert(&self.decoded, &mut self.delivered);
-        self.queues.retain(|queue| queue.push(&self.delivered));
     }
 }
 

@@ -179,7 +179,7 @@ impl Outlet for Outbound {
         listeners.retain_mut(|(queue, converter)| {
             scratch.clear();
             converter.convert(pcm, scratch);
-            queue.push(scratch)
+            queue.push(scratch, true)
         });
         let Some((sink, encoder)) = sink else {
             if listeners.is_empty() {

@@ -1,8 +1,9 @@
 //! The bounded queue between the ticker and the reader of one stream. Never blocks: a reader who is
 //! late loses the oldest frames, and the count of them is kept.
 //!
-//! Sound wakes the reader at once. Digital silence waits until some of it has come together: most microphones of a meeting are
-//! silent most of the time, and waking their readers costs more than all else that is done for them.
+//! Sound wakes the reader with the beat, every 20 ms. Digital silence waits until more of it has come together: most
+//! microphones of a meeting are silent most of the time, and waking their readers costs more than all else that is done for
+//! them.
 
 use std::{
     collections::VecDeque,
@@ -20,6 +21,8 @@ const MAX_FRAMES: usize = 6_000;
 
 /// Silent frames that may wait for one another: 100 ms, and never more than a quarter of what the queue holds.
 const MAX_SILENT_FRAMES: usize = 10;
+/// Shorter queues do not wait for the beat.
+const MIN_BEAT_FRAMES: usize = 4;
 
 /// Frames of one format on their way to one reader.
 pub(crate) struct FrameQueue {
@@ -38,6 +41,8 @@ struct State {
     /// The reader is gone.
     abandoned: bool,
     dropped_frames: u64,
+    /// Sound is in it that the reader has not been woken for.
+    has_sound: bool,
     waker: Option<Waker>,
 }
 
@@ -61,8 +66,8 @@ impl FrameQueue {
         self.format
     }
 
-    /// Adds a frame; false when the reader is gone.
-    pub(crate) fn push(&self, samples: &[i16]) -> bool {
+    /// Adds a frame; false when the reader is gone. `at_beat` says that readers are woken now.
+    pub(crate) fn push(&self, samples: &[i16], at_beat: bool) -> bool {
         let frame = AudioFrame {
             data: samples.to_vec().into(),
             sample_rate: self.format.rate_hz,
@@ -83,9 +88,14 @@ impl FrameQueue {
                 }
             }
             state.frames.push_back(frame);
-            let wakes =
-                state.frames.len() >= self.silent_batch_frames || samples.iter().any(|sample| *sample != 0);
-            if wakes { state.waker.take() } else { None }
+            state.has_sound |= samples.iter().any(|sample| *sample != 0);
+            let at_beat = at_beat || self.max_frames < MIN_BEAT_FRAMES;
+            if at_beat && state.has_sound || state.frames.len() >= self.silent_batch_frames {
+                state.has_sound = false;
+                state.waker.take()
+            } else {
+                None
+            }
         };
         if let Some(waker) = waker {
             waker.wake();
@@ -155,7 +165,7 @@ mod tests {
     fn the_oldest_frame_gives_way() {
         let queue = FrameQueue::new(FORMAT, 2);
         for marker in 1..=3 {
-            assert!(queue.push(&[marker; 160]));
+            assert!(queue.push(&[marker; 160], true));
         }
         assert_eq!(next(&queue), Poll::Ready(Some(2)));
         assert_eq!(next(&queue), Poll::Ready(Some(3)));
@@ -166,9 +176,9 @@ mod tests {
     #[test]
     fn a_finished_track_is_heard_to_its_end() {
         let queue = FrameQueue::new(FORMAT, 2);
-        queue.push(&[1; 160]);
+        queue.push(&[1; 160], true);
         queue.finish();
-        assert!(!queue.push(&[2; 160]));
+        assert!(!queue.push(&[2; 160], true));
         assert_eq!(next(&queue), Poll::Ready(Some(1)));
         assert_eq!(next(&queue), Poll::Ready(None));
     }
@@ -176,13 +186,13 @@ mod tests {
     #[test]
     fn an_abandoned_queue_ends_at_once() {
         let queue = FrameQueue::new(FORMAT, 2);
-        queue.push(&[1; 160]);
+        queue.push(&[1; 160], true);
         queue.abandon();
-        assert!(!queue.push(&[1; 160]));
+        assert!(!queue.push(&[1; 160], true));
         assert_eq!(next(&queue), Poll::Ready(None));
     }
 
-    /// Whether a reader who waits is woken by each of these frames.
+    /// Whether a reader who waits is woken by each of these frames, of which every second one comes with the beat.
     fn wakes(queue: &Arc<FrameQueue>, frames: &[i16]) -> Vec<bool> {
         struct Woken(AtomicBool);
         impl std::task::Wake for Woken {
@@ -194,26 +204,26 @@ mod tests {
         let waker = Waker::from(woken.clone());
         let read_all = || while queue.poll_next(&mut Context::from_waker(&waker)).is_ready() {};
         read_all();
-        let push = |sample: &i16| {
-            queue.push(&[*sample; 160]);
+        let push = |(at, sample): (usize, &i16)| {
+            queue.push(&[*sample; 160], at % 2 == 1);
             let wakes = woken.0.swap(false, Ordering::Relaxed);
             if wakes {
                 read_all();
             }
             wakes
         };
-        frames.iter().map(push).collect()
+        frames.iter().enumerate().map(push).collect()
     }
 
     #[test]
-    fn silence_waits_for_more_of_it_and_sound_does_not() {
+    fn silence_waits_for_more_of_it_and_sound_only_for_the_beat() {
         let queue = FrameQueue::new(FORMAT, 100);
         let silent = wakes(&queue, &[0; 30]);
         let after: Vec<usize> = (0..30).filter(|at| silent[*at]).collect();
         assert_eq!(after, [9, 19, 29]);
         assert_eq!(
-            wakes(&queue, &[0, 0, 1, 1, 0, -1]),
-            [false, false, true, true, false, true]
+            wakes(&queue, &[0, 0, 1, 0, 1, 1, 0, -1, 0, 0]),
+            [false, false, false, true, false, true, false, true, false, false]
         );
     }
 
@@ -223,13 +233,13 @@ mod tests {
             wakes(&FrameQueue::new(FORMAT, 10), &[0; 4]),
             [false, true, false, true]
         );
-        assert_eq!(wakes(&FrameQueue::new(FORMAT, 2), &[0; 2]), [true, true]);
+        assert_eq!(wakes(&FrameQueue::new(FORMAT, 2), &[0, 0, 1, 1]), [true; 4]);
     }
 
     #[test]
     fn the_end_of_a_silent_track_is_told_at_once() {
         let queue = FrameQueue::new(FORMAT, 100);
-        queue.push(&[0; 160]);
+        queue.push(&[0; 160], true);
         queue.finish();
         assert_eq!(next(&queue), Poll::Ready(Some(0)));
         assert_eq!(next(&queue), Poll::Ready(None));
@@ -239,7 +249,7 @@ mod tests {
     fn even_an_unlimited_queue_has_an_end() {
         let queue = FrameQueue::new(FORMAT, 0);
         for _ in 0..MAX_FRAMES + 5 {
-            queue.push(&[0]);
+            queue.push(&[0], true);
         }
         assert_eq!(queue.state.lock().frames.len(), MAX_FRAMES);
     }

@@ -1,5 +1,5 @@
-//! The one clock of all tracks: a thread that calls every active member each 10 ms and sleeps, at no
-//! cost, while there is none. A member that panics is dropped; the others go on.
+//! The one clock of all tracks: a thread that calls every active member each 10 ms, at the slots that [`beat`] gives, and
+//! sleeps, at no cost, while there is none. A member that panics is dropped; the others go on.
 
 use std::{
     panic::{AssertUnwindSafe, catch_unwind},
@@ -11,8 +11,9 @@ use std::{
 use parking_lot::{Condvar, Mutex};
 
 use super::format::TICK_MS;
+use crate::beat;
 
-const TICK: Duration = Duration::from_millis(TICK_MS as u64);
+const TICK: Duration = beat::SLOT;
 /// How far a starved clock catches up by itself. Readers hold ten frames, so a burst of five loses
 /// none; what is older than this is left to the jitter buffers to make up for.
 const MAX_BEHIND: Duration = Duration::from_millis(50);
@@ -91,7 +92,9 @@ struct Schedule {
 
 impl Schedule {
     fn starting(now: Instant) -> Self {
-        Self { next: now }
+        Self {
+            next: beat::slot_after(now),
+        }
     }
 
     /// The next slot that is due by `now`; slots too far back are passed over.
@@ -115,8 +118,8 @@ mod tests {
 
     #[test]
     fn a_punctual_clock_gets_each_slot_once() {
-        let start = Instant::now();
-        let mut schedule = Schedule::starting(start);
+        let mut schedule = Schedule::starting(Instant::now());
+        let start = schedule.next;
         for slot in 0..1_000 {
             let due = start + TICK * slot;
             assert_eq!(schedule.take_due(due + Duration::from_millis(3)), Some(due));
@@ -126,8 +129,8 @@ mod tests {
 
     #[test]
     fn a_starved_clock_catches_up_by_a_short_burst_only() {
-        let start = Instant::now();
-        let mut schedule = Schedule::starting(start);
+        let mut schedule = Schedule::starting(Instant::now());
+        let start = schedule.next;
         let now = start + Duration::from_millis(1_003);
         let burst: Vec<_> = std::iter::from_fn(|| schedule.take_due(now)).collect();
         assert_eq!(burst.len(), 5);

@@ -21,12 +21,14 @@ use tokio::{runtime::Handle, sync::Notify};
 use self::{
     callback::Callback,
     channel::ChannelHandle,
+    flow::is_sound,
     servers::Found,
     sockets::{Datagram, Moved, Sockets},
 };
 use crate::{
     RtcError,
     audio::EncodedAudio,
+    beat,
     data_channel::{DataChannel, DataChannelInit},
     engine::{AudioSink, Engine, EngineEvent, Transmit},
     ice_candidate::IceCandidate,
@@ -44,6 +46,7 @@ pub(crate) mod channel;
 pub(crate) mod fuzzing {
     pub use super::servers::fuzzing::{stun_answer, turn_client, turn_stream};
 }
+mod flow;
 mod interfaces;
 mod servers;
 mod sockets;
@@ -55,6 +58,8 @@ const MAX_WAITING_AUDIO_PACKETS: usize = 256;
 const MIN_SLEEP: Duration = Duration::from_millis(1);
 /// The task looks at the connection at least this often.
 const MAX_SLEEP: Duration = Duration::from_secs(5);
+/// While nothing but sound arrives, the rest of the stack is looked at this often, and when its time has come.
+const LOOK_BEYOND_SOUND_EVERY: Duration = Duration::from_millis(100);
 
 /// The callbacks of a peer connection.
 #[derive(Default)]
@@ -290,6 +295,11 @@ impl AudioSink for Outbox {
 async fn run(connection: Arc<Connection>, mut sockets: Sockets) {
     let mut batch: Vec<Datagram> = Vec::new();
     let mut transmits: Vec<Transmit> = Vec::new();
+    let mut look = Look {
+        called: true,
+        since: Instant::now(),
+        deadline: None,
+    };
     loop {
         let servers = connection.servers.lock().take();
         let mut found = Vec::new();
@@ -301,19 +311,23 @@ async fn run(connection: Arc<Connection>, mut sockets: Sockets) {
         let now = Instant::now();
         if let Some(moved) = sockets.follow_interfaces(now) {
             connection.moved(moved);
+            look.called = true;
         }
         sockets.handle_timeout(now);
         found.extend(sockets.take_found());
+        look.called |= !found.is_empty();
         let found_by = |found| connection.found(found);
         found.into_iter().for_each(found_by);
-        let turned = catch_unwind(AssertUnwindSafe(|| turn(&connection, &mut batch, &mut transmits)));
+        let turned = catch_unwind(AssertUnwindSafe(|| {
+            turn(&connection, &mut batch, &mut transmits, &mut look)
+        }));
         // Datagrams come from strangers; a fault in what reads them ends this connection, as a broken
         // network would, and nothing else.
-        let (events, deadline, closed) = turned.unwrap_or_else(|_| {
+        let (events, closed) = turned.unwrap_or_else(|_| {
             tracing::error!("a connection failed on what it received and is given up");
             let mut engine = connection.engine();
             engine.abandon();
-            (engine.take_events(), None, true)
+            (engine.take_events(), true)
         });
         for transmit in transmits.drain(..) {
             sockets.send(transmit);
@@ -331,17 +345,57 @@ async fn run(connection: Arc<Connection>, mut sockets: Sockets) {
         for event in events {
             connection.dispatch(event);
         }
-        let deadline = deadline.into_iter().chain(sockets.poll_timeout()).min();
-        let sleep = deadline
-            .map_or(MAX_SLEEP, |at| at.saturating_duration_since(Instant::now()))
-            .clamp(MIN_SLEEP, MAX_SLEEP);
-        tokio::select! {
-            biased;
-            () = connection.outbox.wake.notified() => {}
-            () = poll_fn(|cx| sockets.poll_receive(cx, &mut batch)) => {}
-            () = tokio::time::sleep(sleep) => {}
-        }
+        look.called = wait(&connection, &mut sockets, &mut batch, look.deadline).await;
     }
+}
+
+/// Waits until there is something to do, and takes what has arrived; true when somebody called.
+async fn wait(
+    connection: &Connection,
+    sockets: &mut Sockets,
+    batch: &mut Vec<Datagram>,
+    deadline: Option<Instant>,
+) -> bool {
+    let now = Instant::now();
+    let has_beat = sockets.has_beat();
+    let until = if has_beat && sockets.has_more() {
+        now
+    } else if has_beat {
+        // Whatever else is due waits for it.
+        beat::after(now)
+    } else {
+        let deadline = deadline.into_iter().chain(sockets.poll_timeout()).min();
+        let sleep = deadline.map_or(MAX_SLEEP, |at| at.saturating_duration_since(now));
+        now + sleep.clamp(MIN_SLEEP, MAX_SLEEP)
+    };
+    let called = tokio::select! {
+        biased;
+        () = connection.outbox.wake.notified() => true,
+        () = poll_fn(|cx| sockets.poll_receive(cx, batch)) => false,
+        () = sleep_until(until) => false,
+    };
+    if has_beat {
+        sockets.receive_at_beat(batch);
+    }
+    called
+}
+
+async fn sleep_until(at: Instant) {
+    if at <= Instant::now() {
+        tokio::task::yield_now().await;
+    } else {
+        tokio::time::sleep_until(at.into()).await;
+    }
+}
+
+/// When the whole stack has to be looked at, and not only the sound in it.
+struct Look {
+    /// Somebody wants something of it.
+    called: bool,
+    /// The last time.
+    since: Instant,
+    /// The stack's own time.
+    deadline: Option<Instant>,
 }
 
 /// Everything that needs the engine, under one lock.
@@ -349,12 +403,22 @@ fn turn(
     connection: &Connection,
     batch: &mut Vec<Datagram>,
     transmits: &mut Vec<Transmit>,
-) -> (VecDeque<EngineEvent>, Option<Instant>, bool) {
+    look: &mut Look,
+) -> (VecDeque<EngineEvent>, bool) {
     let packets = std::mem::take(&mut *connection.outbox.packets.lock());
     let now = Instant::now();
     let mut engine = connection.engine();
+    let only_sound = batch.iter().all(|(_, data)| is_sound(data));
     for (path, data) in batch.drain(..) {
         engine.handle_datagram(now, path, data);
+    }
+    let beyond_sound_at = look.since + LOOK_BEYOND_SOUND_EVERY;
+    let is_due = look.deadline.is_some_and(|at| at <= now) || beyond_sound_at <= now;
+    if only_sound && packets.is_empty() && !look.called && !is_due && !engine.is_closed() {
+        // Each question to the stack goes through all of its layers, and sound leaves nothing to ask for.
+        engine.pump_sound();
+        look.deadline = look.deadline.min(Some(beyond_sound_at)).or(Some(beyond_sound_at));
+        return (engine.take_events(), false);
     }
     for (transceiver, audio) in packets {
         engine.send_audio(now, transceiver, audio);
@@ -368,7 +432,8 @@ fn turn(
     while let Some(transmit) = engine.poll_transmit() {
         transmits.push(transmit);
     }
-    (engine.take_events(), engine.poll_timeout(), engine.is_closed())
+    (look.since, look.deadline) = (now, engine.poll_timeout());
+    (engine.take_events(), engine.is_closed())
 }
 
 #[cfg(test)]

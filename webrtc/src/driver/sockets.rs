@@ -17,6 +17,7 @@ use rtc::{
 use tokio::{io::ReadBuf, net::UdpSocket};
 
 use super::{
+    flow::{Flow, is_sound},
     interfaces::{self, Addresses},
     servers::{Found, Servers},
     tcp::TcpLinks,
@@ -46,14 +47,33 @@ pub(super) struct Moved {
     pub(super) gained: Vec<String>,
 }
 
+/// A UDP socket.
+struct Udp {
+    local: SocketAddr,
+    socket: Watched,
+    flow: Flow,
+}
+
+/// How one learns of what has arrived.
+enum Watched {
+    /// A datagram wakes the task.
+    Always(UdpSocket),
+    /// The task looks at each beat. The system would wake a thread of ours with each datagram if it watched this socket too.
+    AtBeats(std::net::UdpSocket),
+    /// It could not be changed over, and is lost.
+    Lost,
+}
+
 pub(super) struct Sockets {
     usable: IceTransportsType,
     /// As of the last look.
     addresses: Addresses,
     looked: Instant,
-    udp: Vec<(SocketAddr, UdpSocket)>,
+    udp: Vec<Udp>,
     tcp: TcpLinks,
     servers: Servers,
+    /// Of the sockets that are looked at with each beat.
+    has_more: bool,
     buffer: Box<[u8; MAX_DATAGRAM_BYTES]>,
 }
 
@@ -69,6 +89,7 @@ impl Sockets {
             udp: Vec::new(),
             tcp: TcpLinks::default(),
             servers: Servers::new()?,
+            has_more: false,
             buffer: Box::new([0; MAX_DATAGRAM_BYTES]),
         };
         sockets.follow(interfaces::addresses(now));
@@ -96,17 +117,17 @@ impl Sockets {
             self.addresses = addresses;
             return Moved::default();
         }
-        let gone = |(local, _): &mut (SocketAddr, UdpSocket)| !addresses.contains(&local.ip());
-        let lost: Vec<_> = self.udp.extract_if(.., gone).map(|(local, _)| local).collect();
+        let gone = |udp: &mut Udp| !addresses.contains(&udp.local.ip());
+        let lost: Vec<_> = self.udp.extract_if(.., gone).map(|udp| udp.local).collect();
         let mut gained = Vec::new();
         for address in addresses.iter() {
-            if self.udp.iter().any(|(local, _)| local.ip() == *address) {
+            if self.udp.iter().any(|udp| udp.local.ip() == *address) {
                 continue;
             }
-            match bind(*address) {
-                Ok(socket) => {
-                    gained.push(socket.0);
-                    self.udp.push(socket);
+            match Udp::bind(*address) {
+                Ok(udp) => {
+                    gained.push(udp.local);
+                    self.udp.push(udp);
                 }
                 Err(error) => tracing::debug!(%address, %error, "address not usable"),
             }
@@ -120,7 +141,7 @@ impl Sockets {
 
     /// Our addresses as candidate attributes: UDP, and TCP that we open ourselves.
     pub(super) fn candidates(&self) -> Vec<String> {
-        let locals: Vec<_> = self.udp.iter().map(|(local, _)| *local).collect();
+        let locals: Vec<_> = self.udp.iter().map(|udp| udp.local).collect();
         host_candidates(&locals)
     }
 
@@ -152,8 +173,8 @@ impl Sockets {
         let Transmit { path, data } = transmit;
         if path.tcp {
             self.tcp.send(path, &data);
-        } else if let Some((_, socket)) = self.udp.iter().find(|(local, _)| *local == path.local) {
-            if let Err(error) = socket.try_send_to(&data, path.peer) {
+        } else if let Some(udp) = self.udp.iter().find(|udp| udp.local == path.local) {
+            if let Err(error) = udp.send(&data, path.peer) {
                 // An address of ours that cannot reach one of theirs is how ICE finds the ones that can.
                 tracing::trace!(peer = %path.peer, %error, "datagram not sent");
             }
@@ -162,35 +183,59 @@ impl Sockets {
         }
     }
 
-    /// Waits until something has arrived and takes a batch of it. Ready without anything in the batch
+    /// Whether sockets are to be looked at with each beat.
+    pub(super) fn has_beat(&self) -> bool {
+        let at_beats = |udp: &Udp| matches!(udp.socket, Watched::AtBeats(_));
+        self.udp.iter().any(at_beats)
+    }
+
+    /// Whether the last batch was full, so that there may be more.
+    pub(super) fn has_more(&self) -> bool {
+        self.has_more
+    }
+
+    /// Takes a batch of what has arrived since the last beat.
+    pub(super) fn receive_at_beat(&mut self, batch: &mut Vec<Datagram>) {
+        for udp in &mut self.udp {
+            if let Watched::AtBeats(socket) = &udp.socket {
+                let receive = |buffer: &mut [u8]| match socket.recv_from(buffer) {
+                    Err(error) if error.kind() == io::ErrorKind::WouldBlock => Poll::Pending,
+                    received => Poll::Ready(received),
+                };
+                let taken = take(
+                    udp.local,
+                    receive,
+                    self.buffer.as_mut_slice(),
+                    &mut self.servers,
+                    batch,
+                );
+                udp.count(&taken);
+            }
+        }
+        self.has_more = batch.len() >= MAX_DATAGRAMS_PER_BATCH;
+    }
+
+    /// Waits until something has arrived at a socket that is always watched and takes a batch of it. Ready without anything in the batch
     /// when [`Self::take_found`] may have something.
     pub(super) fn poll_receive(&mut self, cx: &mut Context<'_>, batch: &mut Vec<Datagram>) -> Poll<()> {
-        let bases = self.udp.iter().map(|(local, _)| *local);
+        let bases = self.udp.iter().map(|udp| udp.local);
         let mut changed = self.servers.poll_reports(cx, bases).is_ready();
-        for (local, socket) in &self.udp {
-            let mut errors = 0;
-            while batch.len() < MAX_DATAGRAMS_PER_BATCH && errors < MAX_ERRORS_PER_BATCH {
-                let mut buffer = ReadBuf::new(self.buffer.as_mut_slice());
-                match socket.poll_recv_from(cx, &mut buffer) {
-                    Poll::Ready(Ok(peer)) => {
-                        let path = Path {
-                            local: *local,
-                            peer,
-                            tcp: false,
-                        };
-                        if self.servers.handle_datagram(path, buffer.filled()) {
-                            changed = true;
-                        } else {
-                            batch.push((path, BytesMut::from(buffer.filled())));
-                        }
-                    }
-                    // Such as "connection refused" for something sent before: the next read works.
-                    Poll::Ready(Err(error)) => {
-                        tracing::trace!(%local, %error, "receiving");
-                        errors += 1;
-                    }
-                    Poll::Pending => break,
-                }
+        for udp in &mut self.udp {
+            if let Watched::Always(socket) = &udp.socket {
+                let receive = |buffer: &mut [u8]| {
+                    let mut buffer = ReadBuf::new(buffer);
+                    let received = socket.poll_recv_from(cx, &mut buffer);
+                    received.map_ok(|peer| (buffer.filled().len(), peer))
+                };
+                let taken = take(
+                    udp.local,
+                    receive,
+                    self.buffer.as_mut_slice(),
+                    &mut self.servers,
+                    batch,
+                );
+                changed |= taken.changed;
+                udp.count(&taken);
             }
         }
         while batch.len() < MAX_DATAGRAMS_PER_BATCH {
@@ -213,10 +258,91 @@ impl Sockets {
     }
 }
 
-fn bind(address: IpAddr) -> io::Result<(SocketAddr, UdpSocket)> {
-    let socket = std::net::UdpSocket::bind((address, 0))?;
-    socket.set_nonblocking(true)?;
-    Ok((socket.local_addr()?, UdpSocket::from_std(socket)?))
+impl Udp {
+    fn bind(address: IpAddr) -> io::Result<Self> {
+        let socket = std::net::UdpSocket::bind((address, 0))?;
+        socket.set_nonblocking(true)?;
+        Ok(Self {
+            local: socket.local_addr()?,
+            socket: Watched::Always(UdpSocket::from_std(socket)?),
+            flow: Flow::new(Instant::now()),
+        })
+    }
+
+    fn send(&self, data: &[u8], peer: SocketAddr) -> io::Result<usize> {
+        match &self.socket {
+            Watched::Always(socket) => socket.try_send_to(data, peer),
+            Watched::AtBeats(socket) => socket.send_to(data, peer),
+            Watched::Lost => Err(io::ErrorKind::NotConnected.into()),
+        }
+    }
+
+    /// Takes note of what has arrived, and has the socket watched as suits it.
+    fn count(&mut self, taken: &Taken) {
+        if !self.flow.count(Instant::now(), taken.sounds, taken.datagrams) {
+            return;
+        }
+        let changed = match std::mem::replace(&mut self.socket, Watched::Lost) {
+            Watched::Always(socket) if self.flow.flows() => socket.into_std().map(Watched::AtBeats),
+            // What has arrived meanwhile counts as arriving now.
+            Watched::AtBeats(socket) if !self.flow.flows() => {
+                UdpSocket::from_std(socket).map(Watched::Always)
+            }
+            as_is => Ok(as_is),
+        };
+        match changed {
+            Ok(socket) => self.socket = socket,
+            Err(error) => tracing::error!(local = %self.local, %error, "a socket is lost"),
+        }
+    }
+}
+
+/// What was taken from a socket.
+#[derive(Default)]
+struct Taken {
+    /// Packets of sound.
+    sounds: u32,
+    /// Them, and all others.
+    datagrams: u32,
+    /// A server's answer was among them.
+    changed: bool,
+}
+
+/// Takes what a socket has, until it has no more or the batch is full.
+fn take(
+    local: SocketAddr,
+    mut receive: impl FnMut(&mut [u8]) -> Poll<io::Result<(usize, SocketAddr)>>,
+    buffer: &mut [u8],
+    servers: &mut Servers,
+    batch: &mut Vec<Datagram>,
+) -> Taken {
+    let (mut taken, mut errors) = (Taken::default(), 0);
+    while batch.len() < MAX_DATAGRAMS_PER_BATCH && errors < MAX_ERRORS_PER_BATCH {
+        match receive(buffer) {
+            Poll::Ready(Ok((length, peer))) => {
+                let data = &buffer[..length];
+                taken.datagrams += 1;
+                let path = Path {
+                    local,
+                    peer,
+                    tcp: false,
+                };
+                if servers.handle_datagram(path, data) {
+                    taken.changed = true;
+                } else {
+                    taken.sounds += u32::from(is_sound(data));
+                    batch.push((path, BytesMut::from(data)));
+                }
+            }
+            // Such as "connection refused" for something sent before: the next read works.
+            Poll::Ready(Err(error)) => {
+                tracing::trace!(%local, %error, "receiving");
+                errors += 1;
+            }
+            Poll::Pending => break,
+        }
+    }
+    taken
 }
 
 fn host_candidates(locals: &[SocketAddr]) -> Vec<String> {
@@ -264,7 +390,7 @@ mod tests {
     async fn sockets_follow_the_addresses_of_the_host() {
         let mut sockets = Sockets::open(IceTransportsType::All).expect("sockets");
         sockets.follow(addresses(&["127.0.0.1"]));
-        let kept = sockets.udp[0].0;
+        let kept = sockets.udp[0].local;
         let moved = sockets.follow(addresses(&["127.0.0.1", "127.0.0.2"]));
         assert!(moved.lost.is_empty());
         let [udp, tcp] = moved.gained.as_slice() else {
@@ -282,6 +408,41 @@ mod tests {
         assert_eq!(sockets.udp.len(), 1);
         assert!(bind_at(kept).is_ok(), "the socket is closed");
         assert_eq!(sockets.follow(addresses(&["127.0.0.2"])), Moved::default());
+    }
+
+    #[tokio::test]
+    async fn a_socket_into_which_sound_flows_is_looked_at_with_the_beat() {
+        let mut sockets = Sockets::open(IceTransportsType::All).expect("sockets");
+        sockets.follow(addresses(&["127.0.0.1"]));
+        let own = sockets.udp[0].local;
+        let talker = std::net::UdpSocket::bind("127.0.0.1:0").expect("a socket");
+        let says = || talker.send_to(&[0x80, 111, 0, 0], own).expect("a datagram");
+        let mut clock = tokio::time::interval(std::time::Duration::from_millis(10));
+        let (mut batch, mut said, mut heard) = (Vec::new(), 0, 0);
+        while !sockets.has_beat() {
+            says();
+            said += 1;
+            assert!(said < MAX_DATAGRAMS_PER_BATCH, "sound is not noticed");
+            std::future::poll_fn(|cx| sockets.poll_receive(cx, &mut batch)).await;
+            heard += batch.drain(..).count();
+            clock.tick().await;
+        }
+        says();
+        let woken = std::future::poll_fn(|cx| Poll::Ready(sockets.poll_receive(cx, &mut batch))).await;
+        assert!(woken.is_pending(), "it waits for the beat");
+        sockets.receive_at_beat(&mut batch);
+        assert_eq!(heard + batch.len(), said + 1);
+        assert!(!sockets.has_more());
+
+        while sockets.has_beat() {
+            clock.tick().await;
+            sockets.receive_at_beat(&mut batch);
+        }
+        batch.clear();
+        says();
+        std::future::poll_fn(|cx| sockets.poll_receive(cx, &mut batch)).await;
+        assert_eq!(batch.len(), 1);
+        assert_eq!(sockets.udp[0].local, own);
     }
 
     fn bind_at(address: SocketAddr) -> io::Result<std::net::UdpSocket> {

@@ -273,29 +273,42 @@ impl Engine {
                 break;
             }
             first = false;
-            while let Some(TaggedRTCMessage {
-                now: arrival,
-                message,
-            }) = self.rtc.poll_read()
-            {
+            self.pump_sound();
+            while let Some(message) = self.rtc.poll_read() {
                 moved = true;
-                match message {
-                    RTCMessage::RtpPacket(_, packet) => self.route_audio(packet, arrival),
-                    RTCMessage::DataChannelMessage(id, message) => self.push(EngineEvent::ChannelMessage {
-                        id,
-                        data: message.data,
-                        binary: !message.is_string,
-                    }),
-                    // The interceptors have taken what they need from it.
-                    RTCMessage::RtcpPacket(..) => self.prepare_for_loss(),
-                    _ => {}
-                }
+                self.take(message);
             }
             if !moved {
                 break;
             }
         }
         self.report_drained_channels();
+    }
+
+    /// The part of [`Self::pump`] that sound needs, if nothing but sound has arrived since.
+    pub(crate) fn pump_sound(&mut self) {
+        // What has gone through the layers waits behind them; to fetch it asks none of them.
+        while let Some(message) = self.rtc.poll_media_read() {
+            self.take(message);
+        }
+    }
+
+    fn take(&mut self, message: TaggedRTCMessage) {
+        let TaggedRTCMessage {
+            now: arrival,
+            message,
+        } = message;
+        match message {
+            RTCMessage::RtpPacket(_, packet) => self.route_audio(packet, arrival),
+            RTCMessage::DataChannelMessage(id, message) => self.push(EngineEvent::ChannelMessage {
+                id,
+                data: message.data,
+                binary: !message.is_string,
+            }),
+            // The interceptors have taken what they need from it.
+            RTCMessage::RtcpPacket(..) => self.prepare_for_loss(),
+            _ => {}
+        }
     }
 
     /// The events since the last call.

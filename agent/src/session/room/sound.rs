@@ -10,8 +10,10 @@ use super::FromTrack;
 
 /// The rate at which we listen.
 pub const SAMPLE_RATE_HZ: i32 = 16_000;
-/// Sound is handed over in pieces of this size: 20 ms.
-const PIECE_SAMPLES: usize = 320;
+/// Sound is handed over in pieces of 20 ms at least,
+const PIECE_MIN_SAMPLES: usize = 320;
+/// and of 100 ms at most: so much silence comes at once.
+const PIECE_MAX_SAMPLES: usize = 1_600;
 /// Frames of 10 ms that may wait in a track's own queue.
 const TRACK_QUEUE_FRAMES: usize = 100;
 
@@ -30,7 +32,7 @@ pub(super) async fn pump(
     stop: CancellationToken,
     sound: mpsc::Sender<FromTrack>,
 ) {
-    let mut piece = Vec::with_capacity(PIECE_SAMPLES);
+    let mut piece = Vec::new();
     let mut shed_pieces = 0_u64;
     // What was shed and is not reported yet.
     let mut shed_ms = 0;
@@ -43,8 +45,13 @@ pub(super) async fn pump(
         };
         let Some(frame) = frame else { break };
         piece.extend_from_slice(&frame.data);
-        if piece.len() >= PIECE_SAMPLES {
-            let samples = std::mem::replace(&mut piece, Vec::with_capacity(PIECE_SAMPLES));
+        while piece.len() < PIECE_MAX_SAMPLES
+            && let Some(Some(frame)) = stream.next().now_or_never()
+        {
+            piece.extend_from_slice(&frame.data);
+        }
+        if piece.len() >= PIECE_MIN_SAMPLES {
+            let samples = std::mem::take(&mut piece);
             if shed_ms > 0 && sound.try_send(FromTrack::Shed { track, ms: shed_ms }).is_ok() {
                 shed_ms = 0;
             }

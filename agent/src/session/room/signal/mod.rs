@@ -19,6 +19,7 @@ use tokio::sync::{Mutex, mpsc};
 use tokio_tungstenite::tungstenite::client::IntoClientRequest as _;
 use tokio_tungstenite::tungstenite::error::{Error, ProtocolError};
 use tokio_tungstenite::tungstenite::http::{HeaderName, HeaderValue};
+use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
 use tokio_tungstenite::tungstenite::{self, Message};
 use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async_with_config};
 
@@ -28,6 +29,9 @@ use self::farewell::Whose;
 
 type Socket = WebSocketStream<MaybeTlsStream<TcpStream>>;
 
+/// What is read at once. All of it is written over before each reading, so all of it is memory; longer messages, such as a full
+/// room's participants, make it grow.
+const READ_BUFFER_BYTES: usize = 4 * 1024;
 /// Messages of ours that wait to be heard.
 const OWN_QUEUE: usize = 4;
 /// Where the way leads through a proxy, the crate's own client knows it.
@@ -68,7 +72,8 @@ impl WsClient for Client {
             let value = HeaderValue::try_from(&header.value).map_err(|_| bad())?;
             request.headers_mut().insert(name, value);
         }
-        let opening = connect_async_with_config(request, None, true);
+        let config = WebSocketConfig::default().read_buffer_size(READ_BUFFER_BYTES);
+        let opening = connect_async_with_config(request, Some(config), true);
         let (socket, _) = tokio::time::timeout(Duration::from_millis(timeout_ms), opening)
             .await
             .map_err(|_| TransportError::Timeout)?
