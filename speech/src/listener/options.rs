@@ -32,7 +32,7 @@ impl Default for ListenerOptions {
     fn default() -> Self {
         Self {
             pre_roll_ms: 300,
-            pause_ms: 80,
+            pause_ms: 140,
             silence_ms: 600,
             sentence_silence_ms: 500,
             sentence_ms: 2_000,
@@ -40,7 +40,7 @@ impl Default for ListenerOptions {
             unfinished_silence_ms: 900,
             onset_ms: 60,
             first_ms: 400,
-            step_ms: 800,
+            step_ms: 640,
             longest_ms: 20_000,
         }
     }
