@@ -234,8 +234,8 @@ impl Sockets {
                     &mut self.servers,
                     batch,
                 );
-                changed |= taken.changed;
-                udp.count(&taken);
+                // Whoever waits has to look at the beat from now on: nobody wakes him for a socket that is not watched.
+                changed |= taken.changed | udp.count(&taken);
             }
         }
         while batch.len() < MAX_DATAGRAMS_PER_BATCH {
@@ -277,10 +277,10 @@ impl Udp {
         }
     }
 
-    /// Takes note of what has arrived, and has the socket watched as suits it.
-    fn count(&mut self, taken: &Taken) {
+    /// Takes note of what has arrived, and has the socket watched as suits it; true when that is a change.
+    fn count(&mut self, taken: &Taken) -> bool {
         if !self.flow.count(Instant::now(), taken.sounds, taken.datagrams) {
-            return;
+            return false;
         }
         let changed = match std::mem::replace(&mut self.socket, Watched::Lost) {
             Watched::Always(socket) if self.flow.flows() => socket.into_std().map(Watched::AtBeats),
@@ -294,6 +294,7 @@ impl Udp {
             Ok(socket) => self.socket = socket,
             Err(error) => tracing::error!(local = %self.local, %error, "a socket is lost"),
         }
+        true
     }
 }
 
