@@ -35,7 +35,7 @@ pub(crate) fn slot_after(now: Instant) -> Instant {
 /// Whether a slot of the ticker is the one in which readers are woken: the first of its beat.
 pub(crate) fn wakes_readers(slot: Instant) -> bool {
     let since = slot.saturating_duration_since(origin() + SLOT_AFTER_BEAT);
-    since.as_millis() / SLOT.as_millis() % 2 == 0
+    (since.as_millis() / SLOT.as_millis()).is_multiple_of(2)
 }
 
 fn next(origin: Instant, period: Duration, now: Instant) -> Instant {

@@ -1,6 +1,5 @@
 //! Every layout as I420.
 
-use super::VideoBuffer;
 use super::buffers::{I010Buffer, I420ABuffer, I420Buffer, I422Buffer, I444Buffer, NV12Buffer};
 
 /// From the samples at a column and a row; chroma (U, V) at those of I420's chroma planes.
@@ -72,7 +71,7 @@ impl NV12Buffer {
 
 #[cfg(test)]
 mod tests {
-    use super::super::VideoBufferType;
+    use super::super::{VideoBuffer, VideoBufferType};
     use super::*;
 
     fn planes(buffer: &dyn VideoBuffer) -> (Vec<u8>, Vec<u8>, Vec<u8>) {
