@@ -65,6 +65,7 @@ async fn main() -> Result<()> {
         .with_writer(std::io::stderr)
         .with_env_filter("warn,rtc=error,rtc_ice=error")
         .init();
+    room::send_at_once();
     let options = Options::parse();
     let voice = VoiceModel::load(&options.voice_model)?;
     let heard = Arc::<Heard>::default();

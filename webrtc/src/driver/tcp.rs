@@ -26,8 +26,8 @@ const MAX_LINKS: usize = 8;
 const MAX_WAITING_DATAGRAMS: usize = 256;
 /// How long a connection may take to open.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
-/// How much is read at once.
-const READ_CHUNK_BYTES: usize = 16 * 1024;
+/// How much is read at once: two packets or three. Every link that is open holds it, and most are never used.
+const READ_CHUNK_BYTES: usize = 4 * 1024;
 /// No longer datagram is written.
 const MAX_FRAME_BYTES: usize = u16::MAX as usize;
 
