@@ -21,6 +21,12 @@ fn beginning_in(seconds: i64) -> NewRoom {
 }
 
 impl Database {
+    /// A room that is [`beginning_in`] so many seconds.
+    async fn room_in(&self, organisation: Uuid, seconds: i64) -> Uuid {
+        let new = beginning_in(seconds);
+        self.store.create_room(organisation, &new).await.unwrap().id
+    }
+
     async fn due(&self) -> Vec<Uuid> {
         self.store
             .due_rooms(LEAD, 100)
@@ -38,13 +44,7 @@ async fn from_the_lead_time_to_the_end_without_an_agent() {
     let (store, organisation) = (&database.store, database.organisation().await);
     let mut rooms = Vec::new();
     for seconds in [-3_700, -3_500, 0, 110, 130] {
-        rooms.push(
-            store
-                .create_room(organisation, &beginning_in(seconds))
-                .await
-                .unwrap()
-                .id,
-        );
+        rooms.push(database.room_in(organisation, seconds).await);
     }
     assert_eq!(database.due().await, rooms[1..4]);
     assert_eq!(store.due_rooms(LEAD, 1).await.unwrap().len(), 1);
@@ -80,11 +80,7 @@ async fn from_the_lead_time_to_the_end_without_an_agent() {
 async fn an_agent_that_took_its_room_and_is_overdue_is_told_from_one_that_never_came() {
     let database = Database::new().await;
     let (store, organisation) = (&database.store, database.organisation().await);
-    let room = store
-        .create_room(organisation, &beginning_in(0))
-        .await
-        .unwrap()
-        .id;
+    let room = database.room_in(organisation, 0).await;
     let overdue = async || store.due_rooms(LEAD, 1).await.unwrap()[0].overdue;
     assert!(!overdue().await);
     store.begin_dispatch(room, 0, HOUR).await.unwrap();
@@ -100,11 +96,7 @@ async fn an_agent_that_took_its_room_and_is_overdue_is_told_from_one_that_never_
 async fn how_long_nobody_has_taken_a_room_is_known_until_somebody_does() {
     let database = Database::new().await;
     let (store, organisation) = (&database.store, database.organisation().await);
-    let room = store
-        .create_room(organisation, &beginning_in(0))
-        .await
-        .unwrap()
-        .id;
+    let room = database.room_in(organisation, 0).await;
     let untaken_ms = async || store.due_rooms(LEAD, 1).await.unwrap()[0].untaken_ms;
     assert_eq!(untaken_ms().await, None);
     store.begin_dispatch(room, 0, HOUR).await.unwrap();

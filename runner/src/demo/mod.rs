@@ -28,7 +28,7 @@ use crate::setup::{self, Profile, Ready};
 use crate::toolchain::Need;
 
 /// Our programs that it needs.
-pub(crate) const PROGRAMS: [&str; 3] = ["agent", "dispatcher", "participant"];
+const PROGRAMS: [&str; 3] = ["agent", "dispatcher", "participant"];
 /// The longest that a demo's meeting may take: two minutes of speech and the waiting in between.
 const MEETING_LIMIT: Duration = Duration::from_secs(420);
 

@@ -417,7 +417,7 @@ fn turn(
     if only_sound && packets.is_empty() && !look.called && !is_due && !engine.is_closed() {
         // Each question to the stack goes through all of its layers, and sound leaves nothing to ask for.
         engine.pump_sound();
-        look.deadline = look.deadline.min(Some(beyond_sound_at)).or(Some(beyond_sound_at));
+        look.deadline = look.deadline.into_iter().chain([beyond_sound_at]).min();
         return (engine.take_events(), false);
     }
     for (transceiver, audio) in packets {
