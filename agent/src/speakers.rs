@@ -57,7 +57,7 @@ impl Speakers {
         finals_wait: impl Fn() -> bool,
     ) -> Option<Heard> {
         let hear = move || {
-            let begun = Instant::now();
+            let (begun, audio) = (Instant::now(), audio.to_vec());
             let (turns, events) = if runs.is_empty() {
                 diariser.hear(utterance, &audio)
             } else {

@@ -6,6 +6,7 @@
 //! [`Agreement`] (one an utterance, sans-IO) says which words of the growing text are settled.
 
 mod agreement;
+mod audio;
 mod chain;
 pub mod deepgram;
 mod listener;
@@ -20,8 +21,9 @@ mod whisper;
 mod word;
 
 pub use agreement::{Agreement, CaptionUpdate};
+pub use audio::Audio;
 pub use chain::{Chain, ChainError, ChainLimits, ChainNotice, LINKS_MAX as CHAIN_LINKS_MAX};
-pub use listener::{Audio, Listener, ListenerEvent, ListenerOptions};
+pub use listener::{Listener, ListenerEvent, ListenerOptions};
 pub use recogniser::{
     RecogniseError, Recognised, Recogniser, RecogniserLoad, Request, RequestKind, StreamId,
 };

@@ -6,19 +6,17 @@
 
 mod cut;
 mod event;
+mod growing;
 mod options;
 
 use std::collections::VecDeque;
-use std::sync::Arc;
 
 use crate::SAMPLES_PER_MS;
 use crate::voice::{Detector, FRAME_MS, FRAME_SAMPLES, VoiceDetector};
 use cut::cut_place;
 pub use event::ListenerEvent;
+use growing::Growing;
 pub use options::ListenerOptions;
-
-/// An utterance's samples, 16 kHz mono; cheap to clone.
-pub type Audio = Arc<[i16]>;
 
 /// The window in which voice has to gather before an utterance begins.
 const ONSET_WINDOW_MS: u64 = 100;
@@ -26,9 +24,6 @@ const ONSET_WINDOW_MS: u64 = 100;
 const CUT_SEARCH_MS: u64 = 6_000;
 /// A hypothesis of a long utterance costs more, so the steps grow: this share of its length.
 const STEP_SHARE: u64 = 12;
-
-/// An utterance grows by a second: doubling, as vectors do, would hold up to as much again for every open microphone.
-const GROWTH_SAMPLES: usize = 1_000 * SAMPLES_PER_MS;
 
 /// One track's listener.
 #[derive(Debug)]
@@ -51,7 +46,7 @@ pub struct Listener<D = Detector> {
 struct Open {
     number: u64,
     start_ms: u64,
-    samples: Vec<i16>,
+    samples: Growing,
     /// The end of the last frame with voice.
     voice_end_ms: u64,
     /// Voice since the last hypothesis was asked for.
@@ -134,7 +129,7 @@ impl<D: VoiceDetector> Listener<D> {
     pub fn flush(&mut self) -> Vec<ListenerEvent> {
         let mut events = Vec::new();
         if let Some(open) = &mut self.open {
-            open.samples.append(&mut self.partial_frame);
+            open.samples.extend(&self.partial_frame);
         }
         self.partial_frame.clear();
         self.pre_roll.clear();
@@ -173,7 +168,8 @@ impl<D: VoiceDetector> Listener<D> {
         if voiced_ms < self.options.onset_ms {
             return;
         }
-        let samples: Vec<i16> = self.pre_roll.drain(..).collect();
+        let samples = Growing::of(self.pre_roll.make_contiguous());
+        self.pre_roll.clear();
         let start_ms = self.now_ms - (samples.len() / SAMPLES_PER_MS) as u64;
         let number = self.next_utterance;
         self.next_utterance += 1;
@@ -196,10 +192,7 @@ impl<D: VoiceDetector> Listener<D> {
 
     fn grow(&mut self, frame: &[i16], voice: bool, events: &mut Vec<ListenerEvent>) {
         let Some(open) = &mut self.open else { return };
-        if open.samples.capacity() - open.samples.len() < frame.len() {
-            open.samples.reserve_exact(GROWTH_SAMPLES);
-        }
-        open.samples.extend_from_slice(frame);
+        open.samples.extend(frame);
         if voice {
             let paused_ms = self.now_ms - open.voice_end_ms;
             if paused_ms >= self.options.sentence_pause_ms {
@@ -258,7 +251,7 @@ impl<D: VoiceDetector> Listener<D> {
         };
         events.push(ListenerEvent::Hypothesise {
             utterance: open.number,
-            audio: Audio::from(&open.samples[..end]),
+            audio: open.samples.head(end),
             start_ms: open.start_ms,
             at_pause,
         });
@@ -291,13 +284,13 @@ impl<D: VoiceDetector> Listener<D> {
         let at = (sentence_ms as usize * SAMPLES_PER_MS).min(open.samples.len());
         events.push(ListenerEvent::Finalise {
             utterance: open.number,
-            audio: Audio::from(&open.samples[..at]),
+            audio: open.samples.head(at),
             start_ms: open.start_ms,
             end_ms,
         });
         // The last half of the pause is heard again: the next word's first sound may be in it.
         let again_ms = self.options.pause_ms / 2;
-        let rest = &open.samples[at.saturating_sub(again_ms as usize * SAMPLES_PER_MS)..];
+        let again = at.saturating_sub(again_ms as usize * SAMPLES_PER_MS);
         let start_ms = open.start_ms + sentence_ms - again_ms;
         let number = self.next_utterance;
         self.next_utterance += 1;
@@ -308,7 +301,7 @@ impl<D: VoiceDetector> Listener<D> {
         self.open = Some(Open {
             number,
             start_ms,
-            samples: rest.to_vec(),
+            samples: Growing::of(&open.samples.tail(again)),
             voice_end_ms: open.voice_end_ms,
             fresh_ms: open.voice_end_ms - start_ms - again_ms,
             is_new: true,
@@ -330,10 +323,10 @@ impl<D: VoiceDetector> Listener<D> {
         let Some(open) = self.open.take() else { return };
         let end = open.spoken(&self.options);
         // What is cut off may be the beginning of the next word.
-        self.pre_roll.extend(&open.samples[end..]);
+        self.pre_roll.extend(open.samples.tail(end));
         events.push(ListenerEvent::Finalise {
             utterance: open.number,
-            audio: Audio::from(&open.samples[..end]),
+            audio: open.samples.head(end),
             start_ms: open.start_ms,
             end_ms: open.voice_end_ms,
         });
@@ -350,12 +343,12 @@ impl<D: VoiceDetector> Listener<D> {
             .samples
             .len()
             .saturating_sub(CUT_SEARCH_MS as usize * SAMPLES_PER_MS);
-        let at = cut_place(&open.samples, from);
+        let at = from + cut_place(&open.samples.tail(from));
         let at_ms = open.start_ms + (at / SAMPLES_PER_MS) as u64;
-        let (head, tail) = open.samples.split_at(at);
+        let tail = open.samples.tail(at);
         events.push(ListenerEvent::Finalise {
             utterance: open.number,
-            audio: Audio::from(head),
+            audio: open.samples.head(at),
             start_ms: open.start_ms,
             end_ms: at_ms.min(open.voice_end_ms),
         });
@@ -369,7 +362,7 @@ impl<D: VoiceDetector> Listener<D> {
         self.open = Some(Open {
             number,
             start_ms: at_ms,
-            samples: tail.to_vec(),
+            samples: Growing::of(&tail),
             voice_end_ms: open.voice_end_ms.max(at_ms),
             fresh_ms,
             is_new: false,

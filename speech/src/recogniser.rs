@@ -10,7 +10,7 @@
 
 use tokio::sync::oneshot;
 
-use crate::listener::Audio;
+use crate::Audio;
 use crate::{Hypothesis, Word};
 
 /// A track, as recognisers tell them apart. No two tracks of a process share one.

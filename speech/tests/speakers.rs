@@ -162,7 +162,7 @@ fn two_people_in_a_real_conversation_are_told_apart() {
         else {
             continue;
         };
-        let (turns, events) = diariser.hear(utterance, &audio);
+        let (turns, events) = diariser.hear(utterance, &audio.to_vec());
         for (turn, heard) in turns.turns.iter().enumerate() {
             let at = |ms: u32| (start_ms as usize + ms as usize) / 10;
             said.insert(

@@ -1,8 +1,8 @@
 //! The moments at which this process wakes for sound, the same for all its connections and tracks: to put a thread to sleep
 //! and to wake it costs more than to receive a packet or to hand a frame over, so everybody does it together.
 //!
-//! Each beat, connections take what has arrived for them; a quarter of a beat later the ticker plays it and wakes the
-//! readers, and once more halfway to the next beat, without waking them.
+//! Each beat, connections take what has arrived for them; a quarter of a beat later the ticker plays it, 20 ms at once, and
+//! wakes the readers. Sound that programs send goes out in each of the ticker's two slots.
 
 use std::{
     sync::OnceLock,
@@ -32,8 +32,8 @@ pub(crate) fn slot_after(now: Instant) -> Instant {
     next(origin() + SLOT_AFTER_BEAT, SLOT, now)
 }
 
-/// Whether a slot of the ticker is the one in which readers are woken: the first of its beat.
-pub(crate) fn wakes_readers(slot: Instant) -> bool {
+/// Whether a slot of the ticker is the one in which sound is played: the first of its beat.
+pub(crate) fn plays(slot: Instant) -> bool {
     let since = slot.saturating_duration_since(origin() + SLOT_AFTER_BEAT);
     (since.as_millis() / SLOT.as_millis()).is_multiple_of(2)
 }
@@ -56,6 +56,6 @@ mod tests {
         }
         let [a, b] = [slot_after(first), slot_after(first + SLOT)];
         assert_eq!([a, b], [first + SLOT_AFTER_BEAT, first + SLOT_AFTER_BEAT + SLOT]);
-        assert!(wakes_readers(a) && !wakes_readers(b) && wakes_readers(b + SLOT));
+        assert!(plays(a) && !plays(b) && plays(b + SLOT));
     }
 }

@@ -33,7 +33,7 @@ impl Recognition {
             ..request.clone()
         };
         let mut hasher = DefaultHasher::new();
-        request.audio.hash(&mut hasher);
+        request.audio.to_vec().hash(&mut hasher);
         let settled: String = request
             .settled
             .iter()

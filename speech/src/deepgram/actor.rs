@@ -13,7 +13,6 @@ use super::client::Service;
 use super::heard::{read, refusal};
 use super::stream::{Input, Output, Stream};
 use crate::SAMPLES_PER_MS;
-use crate::listener::Audio;
 use crate::service::{Inbox, Refusal, Told};
 
 /// Audio of one message; the service asks for 20 to 250 ms.
@@ -166,8 +165,9 @@ async fn receive(handle: &mut Option<WebsocketHandle>, connection: u64) -> Input
 async fn send(handle: &mut WebsocketHandle, output: Output) -> Result<(), deepgram::DeepgramError> {
     match output {
         Output::Send { audio, from, to } => {
-            for chunk in chunks(&audio, from, to) {
-                handle.send_data(chunk).await?;
+            for chunk in audio.range(from..to).chunks(CHUNK_SAMPLES) {
+                let bytes = chunk.iter().flat_map(|sample| sample.to_le_bytes());
+                handle.send_data(bytes.collect()).await?;
             }
             Ok(())
         }
@@ -176,11 +176,4 @@ async fn send(handle: &mut WebsocketHandle, output: Output) -> Result<(), deepgr
         Output::CloseStream => handle.close_stream().await,
         Output::Connect | Output::Disconnect | Output::Answer(..) => Ok(()),
     }
-}
-
-/// Little-endian bytes, in pieces that the service likes.
-fn chunks(audio: &Audio, from: usize, to: usize) -> impl Iterator<Item = Vec<u8>> {
-    audio[from..to]
-        .chunks(CHUNK_SAMPLES)
-        .map(|chunk| chunk.iter().flat_map(|sample| sample.to_le_bytes()).collect())
 }

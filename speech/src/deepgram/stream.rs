@@ -18,7 +18,7 @@ use super::heard::{Heard, HeardWord};
 use super::options::DeepgramLimits;
 use super::tape::Tape;
 use super::utterance::Utterance;
-use crate::listener::Audio;
+use crate::Audio;
 use crate::service::Refusal;
 use crate::{Recognised, Request, SAMPLES_PER_MS};
 

@@ -2,7 +2,7 @@
 
 use super::heard::HeardWord;
 use super::tape::Place;
-use crate::listener::Audio;
+use crate::Audio;
 use crate::{SAMPLES_PER_MS, Word};
 
 /// A request that waits.
@@ -61,9 +61,8 @@ impl Utterance {
     }
 
     /// Whether `audio` is this utterance, shorter or longer.
-    pub(super) fn is_same(&self, audio: &[i16]) -> bool {
-        let common = self.audio.len().min(audio.len());
-        self.audio[..common] == audio[..common]
+    pub(super) fn is_same(&self, audio: &Audio) -> bool {
+        self.audio.begins_like(audio)
     }
 
     /// Whether somebody waits for it.
@@ -89,7 +88,11 @@ impl Utterance {
 
     /// It ends at `len`, before what was sent of it: what is behind belongs to the utterance that begins there.
     pub(super) fn cut(&mut self, len: usize, key: u64) -> Utterance {
-        let mut tail = Utterance::new(key, self.number + 1, Audio::from(&self.audio[len..self.sent]));
+        let mut tail = Utterance::new(
+            key,
+            self.number + 1,
+            Audio::from(self.audio.range(len..self.sent)),
+        );
         tail.sent = self.sent - len;
         tail.heard = self.heard.saturating_sub(len);
         tail.settled = self.settled.saturating_sub(len);

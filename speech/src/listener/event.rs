@@ -1,6 +1,6 @@
 //! What a listener says.
 
-use super::Audio;
+use crate::Audio;
 
 /// What the listener reports. Times are milliseconds of the track's own audio.
 #[derive(Clone, Debug, PartialEq)]

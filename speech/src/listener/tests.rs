@@ -1,6 +1,7 @@
 use std::ops::Range;
 
 use super::*;
+use crate::Audio;
 use crate::voice::Gate;
 use proptest::prelude::*;
 

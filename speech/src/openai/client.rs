@@ -190,7 +190,7 @@ impl Shared {
     /// Asks, and once more where that may help and the wait is short.
     async fn ask(&self, request: &Request) -> Result<Vec<Word>, RecogniseError> {
         let limits = &self.options.limits;
-        let file = Bytes::from(wav::encode(&request.audio));
+        let file = Bytes::from(wav::encode(&request.audio.to_vec()));
         let mut may_retry = request.kind == RequestKind::Final;
         loop {
             self.door.check()?;
@@ -259,9 +259,9 @@ impl Shared {
         let body = body.map_err(|_| watch.fault())?;
         let words = if watch.is_plain() {
             let text = std::str::from_utf8(&body).map_err(|_| Fault::Rubbish)?;
-            read_text(text, &request.audio, request.start_ms)
+            read_text(text, &request.audio.to_vec(), request.start_ms)
         } else {
-            read_json(&body, &request.audio, request.start_ms)
+            read_json(&body, &request.audio.to_vec(), request.start_ms)
         };
         words.map_err(|_| {
             tracing::warn!(

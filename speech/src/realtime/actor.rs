@@ -216,7 +216,7 @@ async fn say(socket: &mut Socket, message: &Value) -> Result<(), Error> {
 async fn send(socket: &mut Socket, output: Output) -> Result<(), Error> {
     match output {
         Output::Append { audio, from, to } => {
-            for chunk in rate::convert(&audio, from, to).chunks(CHUNK_SAMPLES) {
+            for chunk in rate::convert(&audio.to_vec(), from, to).chunks(CHUNK_SAMPLES) {
                 say(socket, &wire::append(chunk)).await?;
             }
             Ok(())

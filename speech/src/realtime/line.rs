@@ -13,7 +13,7 @@ use std::collections::VecDeque;
 
 use super::options::RealtimeLimits;
 use super::wire::Heard;
-use crate::listener::Audio;
+use crate::Audio;
 use crate::service::Refusal;
 use crate::{Hypothesis, RecogniseError, Recognised, Request, RequestKind, SAMPLES_PER_MS, Word};
 

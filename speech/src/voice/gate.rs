@@ -54,11 +54,10 @@ pub(crate) fn rms(samples: &[i16]) -> f64 {
     if samples.is_empty() {
         return 0.0;
     }
-    let sum: f64 = samples
-        .iter()
-        .map(|&sample| f64::from(sample) * f64::from(sample))
-        .sum();
-    (sum / samples.len() as f64).sqrt()
+    // Whole numbers are added side by side, fractions one after the other.
+    let square = |&sample: &i16| i64::from(i32::from(sample) * i32::from(sample));
+    let sum: i64 = samples.iter().map(square).sum();
+    (sum as f64 / samples.len() as f64).sqrt()
 }
 
 #[cfg(test)]

@@ -59,7 +59,7 @@ pub(super) fn decode(
     let mut samples: Vec<f32> = request
         .audio
         .iter()
-        .map(|&sample| f32::from(sample) / 32_768.0)
+        .map(|sample| f32::from(sample) / 32_768.0)
         .collect();
     samples.resize(samples.len().max(PADDED_MS * SAMPLES_PER_MS), 0.0);
     if request.kind == RequestKind::Partial {

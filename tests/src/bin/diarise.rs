@@ -84,7 +84,7 @@ fn main() -> Result<()> {
             continue;
         };
         let begun = Instant::now();
-        let (turns, events) = diariser.hear(utterance, &audio);
+        let (turns, events) = diariser.hear(utterance, &audio.to_vec());
         compute_ms += begun.elapsed().as_secs_f64() * 1000.0;
         heard_ms += audio.len() / 16;
         for (number, turn) in turns.turns.iter().enumerate() {

@@ -20,15 +20,15 @@ use super::{
     playout_stats::PlayoutStats,
     queue::FrameQueue,
     receive::ReceiveStats,
-    ticker::{self, Paced},
+    ticker::{self, Pace, Paced},
 };
 use crate::beat;
 
 /// Packets the driver may leave between two steps; beyond that the oldest are dropped. Four seconds of
 /// sound: more than the jitter buffer takes.
 const MAX_INBOX_PACKETS: usize = 200;
-/// After the track has ended, what is still buffered is played for this many steps at most.
-const MAX_DRAIN_TICKS: u32 = 100;
+/// After the track has ended, what is still buffered is played for this many slots at most.
+const MAX_DRAIN_SLOTS: usize = 100;
 
 /// Counters since the track was made.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
@@ -73,7 +73,7 @@ struct Listening {
     players: Vec<Player>,
     stats: PlayoutStats,
     arrivals: Vec<(RtpAudio, Instant)>,
-    drain_ticks: u32,
+    drain_slots: usize,
 }
 
 /// One format with all who listen in it.
@@ -180,7 +180,7 @@ impl InboundAudio {
         let mut inbox = self.inner.inbox.lock();
         if !inbox.paced {
             inbox.paced = true;
-            ticker::join(Weak::clone(&self.inner.this) as Weak<dyn Paced>);
+            ticker::join(Pace::Beat, Weak::clone(&self.inner.this) as Weak<dyn Paced>);
         }
     }
 }
@@ -193,20 +193,32 @@ impl InboundAudio {
     }
 
     pub(crate) fn tick_by_hand(&self, slot: Instant) -> bool {
-        self.inner.tick(slot)
+        self.inner.play(&[slot])
     }
 }
 
 impl Paced for Inbound {
     fn tick(&self, slot: Instant) -> bool {
+        self.play(&[slot.checked_sub(beat::SLOT).unwrap_or(slot), slot])
+    }
+}
+
+impl Inbound {
+    /// Plays 10 ms for each slot; false when nobody listens any more.
+    fn play(&self, slots: &[Instant]) -> bool {
         let mut listening = self.listening.lock();
         let listening = &mut *listening;
         std::mem::swap(&mut listening.arrivals, &mut self.inbox.lock().packets);
         let muted = !self.enabled.load(Ordering::Relaxed);
-        let wakes = beat::wakes_readers(slot);
         for (index, player) in listening.players.iter_mut().enumerate() {
-            player.step(&listening.arrivals, slot, muted);
-            player.queues.retain(|queue| queue.push(&player.delivered, wakes));
+            for (packet, arrival) in &listening.arrivals {
+                player.playout.insert(packet, *arrival);
+            }
+            for (step, slot) in slots.iter().enumerate() {
+                player.step(*slot, muted);
+                let last = step + 1 == slots.len();
+                player.queues.retain(|queue| queue.push(&player.delivered, last));
+            }
             let counted = std::mem::take(&mut player.playout.stats);
             if index == 0 {
                 listening.stats += counted;
@@ -214,9 +226,9 @@ impl Paced for Inbound {
         }
         listening.arrivals.clear();
         if self.closed.load(Ordering::Acquire) {
-            listening.drain_ticks += 1;
+            listening.drain_slots += slots.len();
             let drained = listening.players.iter().all(|player| player.playout.is_drained());
-            if drained || listening.drain_ticks > MAX_DRAIN_TICKS {
+            if drained || listening.drain_slots > MAX_DRAIN_SLOTS {
                 listening.finish();
             }
         }
@@ -249,10 +261,7 @@ impl Listening {
 }
 
 impl Player {
-    fn step(&mut self, arrivals: &[(RtpAudio, Instant)], slot: Instant, muted: bool) {
-        for (packet, arrival) in arrivals {
-            self.playout.insert(packet, *arrival);
-        }
+    fn step(&mut self, slot: Instant, muted: bool) {
         self.decoded.clear();
         self.delivered.clear();
         self.playout.pull(slot, &mut self.decoded);

@@ -1,7 +1,7 @@
 //! The bounded queue between the ticker and the reader of one stream. Never blocks: a reader who is
 //! late loses the oldest frames, and the count of them is kept.
 //!
-//! Sound wakes the reader with the beat, every 20 ms. Digital silence waits until more of it has come together: most
+//! Sound comes two frames at a time, every 20 ms, and wakes the reader. Digital silence waits until more of it has come together: most
 //! microphones of a meeting are silent most of the time, and waking their readers costs more than all else that is done for
 //! them.
 
@@ -21,8 +21,8 @@ const MAX_FRAMES: usize = 6_000;
 
 /// Silent frames that may wait for one another: 100 ms, and never more than a quarter of what the queue holds.
 const MAX_SILENT_FRAMES: usize = 10;
-/// Shorter queues do not wait for the beat.
-const MIN_BEAT_FRAMES: usize = 4;
+/// Frames come two at a time: a shorter queue would lose some of a reader who is only a moment late.
+const MIN_FRAMES: usize = 4;
 
 /// Frames of one format on their way to one reader.
 pub(crate) struct FrameQueue {
@@ -47,12 +47,12 @@ struct State {
 }
 
 impl FrameQueue {
-    /// A queue of `max_frames`; zero stands for the largest.
+    /// A queue of `max_frames`, [`MIN_FRAMES`] at least; zero stands for the largest.
     pub(crate) fn new(format: PcmFormat, max_frames: usize) -> Arc<Self> {
         let max_frames = if max_frames == 0 {
             MAX_FRAMES
         } else {
-            max_frames.min(MAX_FRAMES)
+            max_frames.clamp(MIN_FRAMES, MAX_FRAMES)
         };
         Arc::new(Self {
             format,
@@ -66,8 +66,8 @@ impl FrameQueue {
         self.format
     }
 
-    /// Adds a frame; false when the reader is gone. `at_beat` says that readers are woken now.
-    pub(crate) fn push(&self, samples: &[i16], at_beat: bool) -> bool {
+    /// Adds a frame; false when the reader is gone. The reader is woken with the `last` one of those that come together.
+    pub(crate) fn push(&self, samples: &[i16], last: bool) -> bool {
         let frame = AudioFrame {
             data: samples.to_vec().into(),
             sample_rate: self.format.rate_hz,
@@ -89,8 +89,7 @@ impl FrameQueue {
             }
             state.frames.push_back(frame);
             state.has_sound |= samples.iter().any(|sample| *sample != 0);
-            let at_beat = at_beat || self.max_frames < MIN_BEAT_FRAMES;
-            if at_beat && state.has_sound || state.frames.len() >= self.silent_batch_frames {
+            if last && (state.has_sound || state.frames.len() >= self.silent_batch_frames) {
                 state.has_sound = false;
                 state.waker.take()
             } else {
@@ -163,12 +162,13 @@ mod tests {
 
     #[test]
     fn the_oldest_frame_gives_way() {
-        let queue = FrameQueue::new(FORMAT, 2);
-        for marker in 1..=3 {
+        let queue = FrameQueue::new(FORMAT, 5);
+        for marker in 1..=6 {
             assert!(queue.push(&[marker; 160], true));
         }
-        assert_eq!(next(&queue), Poll::Ready(Some(2)));
-        assert_eq!(next(&queue), Poll::Ready(Some(3)));
+        for marker in 2..=6 {
+            assert_eq!(next(&queue), Poll::Ready(Some(marker)));
+        }
         assert_eq!(next(&queue), Poll::Pending);
         assert_eq!(queue.state.lock().dropped_frames, 1);
     }
@@ -192,7 +192,7 @@ mod tests {
         assert_eq!(next(&queue), Poll::Ready(None));
     }
 
-    /// Whether a reader who waits is woken by each of these frames, of which every second one comes with the beat.
+    /// Whether a reader who waits is woken by each of these frames, of which two come at a time.
     fn wakes(queue: &Arc<FrameQueue>, frames: &[i16]) -> Vec<bool> {
         struct Woken(AtomicBool);
         impl std::task::Wake for Woken {
@@ -216,7 +216,7 @@ mod tests {
     }
 
     #[test]
-    fn silence_waits_for_more_of_it_and_sound_only_for_the_beat() {
+    fn silence_waits_for_more_of_it_and_sound_for_its_second_frame() {
         let queue = FrameQueue::new(FORMAT, 100);
         let silent = wakes(&queue, &[0; 30]);
         let after: Vec<usize> = (0..30).filter(|at| silent[*at]).collect();
@@ -229,11 +229,11 @@ mod tests {
 
     #[test]
     fn a_short_queue_is_read_before_it_is_full() {
-        assert_eq!(
-            wakes(&FrameQueue::new(FORMAT, 10), &[0; 4]),
-            [false, true, false, true]
-        );
-        assert_eq!(wakes(&FrameQueue::new(FORMAT, 2), &[0, 0, 1, 1]), [true; 4]);
+        for max_frames in [1, 2, 10] {
+            let queue = FrameQueue::new(FORMAT, max_frames);
+            assert_eq!(wakes(&queue, &[0, 0, 1, 1]), [false, true, false, true]);
+            assert_eq!(queue.state.lock().dropped_frames, 0);
+        }
     }
 
     #[test]

@@ -13,7 +13,7 @@ use tokio::sync::Notify;
 
 use super::{
     format::{PcmFormat, TICK_MS},
-    ticker::{self, Paced},
+    ticker::{self, Pace, Paced},
 };
 use crate::{RtcError, audio_frame::AudioFrame, audio_source::AudioSourceOptions};
 
@@ -183,7 +183,7 @@ impl SourceQueue {
     fn pace(&self, state: &mut State) {
         if !state.paced && self.queue_samples > 0 {
             state.paced = true;
-            ticker::join(Weak::clone(&self.this) as Weak<dyn Paced>);
+            ticker::join(Pace::Slot, Weak::clone(&self.this) as Weak<dyn Paced>);
         }
     }
 }

@@ -1,5 +1,5 @@
-//! The one clock of all tracks: a thread that calls every active member each 10 ms, at the slots that [`beat`] gives, and
-//! sleeps, at no cost, while there is none. A member that panics is dropped; the others go on.
+//! The one clock of all tracks: a thread that calls every active member each 10 or 20 ms, at the slots that [`beat`] gives,
+//! and sleeps, at no cost, while there is none. A member that panics is dropped; the others go on.
 
 use std::{
     panic::{AssertUnwindSafe, catch_unwind},
@@ -18,25 +18,36 @@ const TICK: Duration = beat::SLOT;
 /// none; what is older than this is left to the jitter buffers to make up for.
 const MAX_BEHIND: Duration = Duration::from_millis(50);
 
-/// Something that has work to do each 10 ms.
+/// How often a member is called.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Pace {
+    /// Each 10 ms.
+    Slot,
+    /// Each 20 ms, in the slot in which sound is played.
+    Beat,
+}
+
+/// Something that has work to do all the time.
 pub(crate) trait Paced: Send + Sync {
-    /// Does the work of one slot; false leaves the ticker until the next [`join`]. `slot` is the
+    /// Does the work of one call; false leaves the ticker until the next [`join`]. `slot` is the
     /// time at which the call was due, which on a starved machine is a little before now.
     fn tick(&self, slot: Instant) -> bool;
 }
 
-/// Has `member` called from the next slot on. A member joins once; only it knows whether it has.
-pub(crate) fn join(member: Weak<dyn Paced>) {
+/// Has `member` called from the next slot or beat on. A member joins once; only it knows whether it has.
+pub(crate) fn join(pace: Pace, member: Weak<dyn Paced>) {
     static TICKER: OnceLock<Option<Arc<Ticker>>> = OnceLock::new();
     if let Some(ticker) = TICKER.get_or_init(Ticker::start) {
-        ticker.members.lock().push(member);
+        ticker.members.lock().push((pace, member));
         ticker.wake.notify_one();
     }
 }
 
+type Member = (Pace, Weak<dyn Paced>);
+
 #[derive(Default)]
 struct Ticker {
-    members: Mutex<Vec<Weak<dyn Paced>>>,
+    members: Mutex<Vec<Member>>,
     wake: Condvar,
 }
 
@@ -58,7 +69,7 @@ impl Ticker {
 
     fn run(&self) {
         let mut schedule = Schedule::starting(Instant::now());
-        let mut round: Vec<Weak<dyn Paced>> = Vec::new();
+        let mut round: Vec<Member> = Vec::new();
         loop {
             if round.is_empty() {
                 let mut members = self.members.lock();
@@ -68,13 +79,27 @@ impl Ticker {
                 }
             }
             let now = Instant::now();
-            let Some(slot) = schedule.take_due(now) else {
+            let pace = pace_of(&round);
+            let Some(slot) = schedule.take_due(now, pace) else {
                 thread::sleep(schedule.next.saturating_duration_since(now));
                 continue;
             };
             round.append(&mut self.members.lock());
-            round.retain(|member| member.upgrade().is_some_and(|member| tick(&*member, slot)));
+            let plays = beat::plays(slot);
+            round.retain(|(pace, member)| {
+                let waits = *pace == Pace::Beat && !plays;
+                waits || member.upgrade().is_some_and(|member| tick(&*member, slot))
+            });
         }
+    }
+}
+
+/// The pace of the fastest member.
+fn pace_of(round: &[Member]) -> Pace {
+    if round.iter().any(|(pace, _)| *pace == Pace::Slot) {
+        Pace::Slot
+    } else {
+        Pace::Beat
     }
 }
 
@@ -97,12 +122,18 @@ impl Schedule {
         }
     }
 
-    /// The next slot that is due by `now`; slots too far back are passed over.
-    fn take_due(&mut self, now: Instant) -> Option<Instant> {
-        let behind = now.checked_duration_since(self.next)?;
+    /// The next slot, or the next in which sound is played, that is due by `now`; slots too far back are passed over.
+    fn take_due(&mut self, now: Instant, pace: Pace) -> Option<Instant> {
+        let behind = now.saturating_duration_since(self.next);
         if behind > MAX_BEHIND {
             let passed_over = (behind - MAX_BEHIND).as_millis().div_ceil(u128::from(TICK_MS));
             self.next += TICK * u32::try_from(passed_over).unwrap_or(u32::MAX);
+        }
+        if pace == Pace::Beat && !beat::plays(self.next) {
+            self.next += TICK;
+        }
+        if self.next > now {
+            return None;
         }
         let slot = self.next;
         self.next += TICK;
@@ -122,8 +153,14 @@ mod tests {
         let start = schedule.next;
         for slot in 0..1_000 {
             let due = start + TICK * slot;
-            assert_eq!(schedule.take_due(due + Duration::from_millis(3)), Some(due));
-            assert_eq!(schedule.take_due(due + Duration::from_millis(9)), None);
+            assert_eq!(
+                schedule.take_due(due + Duration::from_millis(3), Pace::Slot),
+                Some(due)
+            );
+            assert_eq!(
+                schedule.take_due(due + Duration::from_millis(9), Pace::Slot),
+                None
+            );
         }
     }
 
@@ -132,18 +169,33 @@ mod tests {
         let mut schedule = Schedule::starting(Instant::now());
         let start = schedule.next;
         let now = start + Duration::from_millis(1_003);
-        let burst: Vec<_> = std::iter::from_fn(|| schedule.take_due(now)).collect();
+        let burst: Vec<_> = std::iter::from_fn(|| schedule.take_due(now, Pace::Slot)).collect();
         assert_eq!(burst.len(), 5);
         assert_eq!(burst.last(), Some(&(start + Duration::from_millis(1_000))));
         assert!(burst.windows(2).all(|pair| pair[1] - pair[0] == TICK));
     }
 
-    struct Member {
+    #[test]
+    fn a_clock_of_beats_wakes_half_as_often_and_loses_none() {
+        let mut schedule = Schedule::starting(Instant::now());
+        let start = schedule.next;
+        let slots: Vec<_> = (0..1_000_u32)
+            .filter_map(|at| schedule.take_due(start + TICK * at, Pace::Beat))
+            .collect();
+        assert!(slots.len() >= 499 && slots.iter().all(|slot| beat::plays(*slot)));
+        assert!(slots.windows(2).all(|pair| pair[1] - pair[0] == beat::BEAT));
+        assert!(
+            schedule.next > start + TICK * 999,
+            "it sleeps until the next beat"
+        );
+    }
+
+    struct Heard {
         seen: mpsc::SyncSender<Instant>,
         panics: bool,
     }
 
-    impl Paced for Member {
+    impl Paced for Heard {
         fn tick(&self, slot: Instant) -> bool {
             assert!(!self.panics, "a member that fails");
             self.seen.send(slot).is_ok()
@@ -153,13 +205,13 @@ mod tests {
     #[test]
     fn a_failing_member_takes_no_other_with_it() {
         let (seen, slots) = mpsc::sync_channel(0);
-        let bad: Arc<dyn Paced> = Arc::new(Member {
+        let bad: Arc<dyn Paced> = Arc::new(Heard {
             seen: seen.clone(),
             panics: true,
         });
-        let good: Arc<dyn Paced> = Arc::new(Member { seen, panics: false });
-        join(Arc::downgrade(&bad));
-        join(Arc::downgrade(&good));
+        let good: Arc<dyn Paced> = Arc::new(Heard { seen, panics: false });
+        join(Pace::Slot, Arc::downgrade(&bad));
+        join(Pace::Slot, Arc::downgrade(&good));
         let slots: Vec<_> = slots.iter().take(3).collect();
         assert!(slots.windows(2).all(|pair| pair[1] > pair[0]));
     }

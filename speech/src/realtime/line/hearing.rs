@@ -25,7 +25,7 @@ impl Line {
             Heard::Delta { item, text } => self.delta(item, &text),
             Heard::Completed { item, text } => {
                 if let Some(last) = self.take(|last| last.stage == Stage::Named(item.clone())) {
-                    let words = read_text(&text, &last.request.audio, last.request.start_ms);
+                    let words = read_text(&text, &last.request.audio.to_vec(), last.request.start_ms);
                     let result = words
                         .map(|words| self.hypothesis(&last.request, words, true))
                         .map_err(|_| RecogniseError::Failed);
@@ -115,7 +115,7 @@ impl Line {
         };
         growing.told_bytes = text.len();
         let request = growing.request.clone();
-        let words = read_text(&text, &request.audio, request.start_ms);
+        let words = read_text(&text, &request.audio.to_vec(), request.start_ms);
         let result = match words {
             Ok(words) if is_open => Ok(self.hypothesis(&request, words, false)),
             _ => Err(RecogniseError::Failed),

@@ -2,7 +2,7 @@
 
 use super::super::rate;
 use super::{Line, Link, Output, Stage};
-use crate::listener::Audio;
+use crate::Audio;
 
 impl Line {
     pub(super) fn go_on(&mut self, now_ms: u64) {

@@ -73,10 +73,10 @@ impl World {
                 Output::Disconnect => self.disconnect(),
                 Output::Append { audio, from, to } => {
                     assert!(self.is_connected, "sent into nothing");
-                    let (whose, len) = self.buffer.unwrap_or((audio[0], 0));
+                    let (whose, len) = self.buffer.unwrap_or((audio.iter().next().unwrap(), 0));
                     assert_eq!(
                         (whose, len),
-                        (audio[0], from),
+                        (audio.iter().next().unwrap(), from),
                         "another utterance, or a hole in it"
                     );
                     self.buffer = Some((whose, to));

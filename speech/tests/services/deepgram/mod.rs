@@ -315,7 +315,7 @@ async fn the_words_of_a_recording_arrive_where_they_are_spoken() {
                 start_ms,
                 ..
             } => {
-                sent.extend_from_slice(&audio);
+                sent.extend_from_slice(&audio.to_vec());
                 (RequestKind::Final, utterance, audio, start_ms)
             }
             _ => continue,

@@ -105,7 +105,7 @@ async fn labels_stay_when_a_new_connection_numbers_people_the_other_way_round() 
             numbers.insert((run.speaker.connection, run.speaker.number), voice);
             truth.insert(TurnId { utterance, turn }, voice);
         }
-        let (heard, events) = diariser.hear_numbered(utterance, &audio, &runs);
+        let (heard, events) = diariser.hear_numbered(utterance, &audio.to_vec(), &runs);
         assert_eq!(heard.turns.len(), runs.len());
         for event in events {
             match event {

@@ -13,7 +13,8 @@ use crate::refusals::{REFUSALS, assert_refused};
 fn spoken(from: usize, to: usize) -> Audio {
     (from..to)
         .flat_map(|word| vec![(word as i16 + 1) * STEP; 6_400])
-        .collect()
+        .collect::<Vec<_>>()
+        .into()
 }
 
 fn text(from: usize, to: usize) -> String {

@@ -80,7 +80,9 @@ fn what_is_sent_is_heard_in_every_format_through_a_lossy_network() {
             let late = Duration::from_millis(if index.is_multiple_of(9) { 15 } else { 0 });
             arrive(&track, rtp(&packets[index], index), now + late);
         }
-        assert!(track.inner.tick(now));
+        if tick % 2 == 1 {
+            assert!(track.inner.tick(now), "both slots at once");
+        }
     }
     for (queue, (rate, channels)) in queues.iter().zip(formats) {
         let mut left = Vec::new();
@@ -119,13 +121,12 @@ fn the_end_of_a_track_is_heard_before_its_streams_end() {
     for (index, packet) in encoded(100, start).iter().enumerate() {
         let now = start + Duration::from_millis(20) * index as u32;
         arrive(&track, rtp(packet, index), now);
-        track.inner.tick(now);
         track.inner.tick(now + Duration::from_millis(10));
     }
     track.close();
-    let mut now = start + Duration::from_secs(1);
+    let mut now = start + Duration::from_millis(1_010);
     while track.inner.tick(now) {
-        now += Duration::from_millis(10);
+        now += Duration::from_millis(20);
     }
     let mut last = Vec::new();
     let end = loop {
@@ -179,7 +180,6 @@ fn a_track_that_is_turned_off_is_silent() {
     for (index, packet) in encoded(50, start).iter().enumerate() {
         let now = start + Duration::from_millis(20) * index as u32;
         arrive(&track, rtp(packet, index), now);
-        track.inner.tick(now);
         track.inner.tick(now + Duration::from_millis(10));
     }
     while let Poll::Ready(Some(frame)) = next(&queue) {

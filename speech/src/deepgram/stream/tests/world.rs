@@ -122,9 +122,13 @@ impl World {
         match output {
             Output::Send { audio, from, to } => {
                 assert!(from < to && from % MS == 0 && to % MS == 0);
-                service
-                    .tape
-                    .extend(audio[from..to].iter().step_by(MS).map(|ms| *ms as usize));
+                service.tape.extend(
+                    audio
+                        .range(from..to)
+                        .into_iter()
+                        .step_by(MS)
+                        .map(|ms| ms as usize),
+                );
                 let unique: HashSet<_> = service.tape.iter().collect();
                 assert_eq!(unique.len(), service.tape.len(), "sent twice");
                 self.said.push("audio");
