@@ -23,7 +23,6 @@ use super::io::{Ending, Input, Output};
 use super::outbox::Pressure;
 use super::outgoing::Outgoing;
 use super::recognising;
-use super::room::signal::Stay;
 use super::room::{AskReply, RoomEvents};
 use super::start::Started;
 use super::types::{AgentState, EndReason};
@@ -48,7 +47,7 @@ pub async fn run(parts: Arc<Parts>, started: Started, stop: Stop) -> Ending {
         meeting_ms,
         unheard,
         link,
-        events,
+        mut events,
     } = started;
     let speakers = parts.speakers.clone();
     let label = |label: i32| speech::VoiceLabel::try_from(label).ok();
@@ -96,10 +95,9 @@ pub async fn run(parts: Arc<Parts>, started: Started, stop: Stop) -> Ending {
     };
     actor.begin(room.consents);
     actor.step(Input::Learned(known));
-    let stay = Stay::of(link.room());
-    let ending = actor.run(events, stop).await;
+    let ending = actor.run(&mut events, stop).await;
     link.leave().await;
-    stay.over();
+    events.over();
     ending
 }
 
@@ -137,7 +135,7 @@ struct Actor {
 }
 
 impl Actor {
-    async fn run(mut self, mut events: RoomEvents, stop: Stop) -> Ending {
+    async fn run(mut self, events: &mut RoomEvents, stop: Stop) -> Ending {
         let mut stopping = false;
         let mut changes = self.caller.parts.changes.subscribe();
         // They may have changed since the room was read.

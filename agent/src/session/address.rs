@@ -2,6 +2,10 @@
 //! spoken name is matched by sound and by edit distance; the rest of the sentence has to be a request, because
 //! an assistant that answers when it was only mentioned is worse than one that has to be asked twice.
 
+mod likeness;
+
+use likeness::{edit_distance, soundex};
+
 /// A question longer than this is cut.
 pub const QUESTION_MAX_CHARS: usize = 1_000;
 
@@ -283,55 +287,6 @@ fn cut(question: &str) -> String {
     question.trim().chars().take(QUESTION_MAX_CHARS).collect()
 }
 
-/// American Soundex (Russell 1918, as the US National Archives describe it) without the cut to four places.
-fn soundex(word: &str) -> String {
-    let class = |c: char| match c {
-        'b' | 'f' | 'p' | 'v' => Some('1'),
-        'c' | 'g' | 'j' | 'k' | 'q' | 's' | 'x' | 'z' => Some('2'),
-        'd' | 't' => Some('3'),
-        'l' => Some('4'),
-        'm' | 'n' => Some('5'),
-        'r' => Some('6'),
-        _ => None,
-    };
-    let mut code = String::new();
-    let mut last = None;
-    for (index, c) in word.chars().enumerate() {
-        let this = class(c);
-        if index == 0 {
-            code.push(c);
-        } else if let Some(digit) = this
-            && this != last
-        {
-            code.push(digit);
-        }
-        // h and w do not part two letters of one class, vowels do.
-        if !matches!(c, 'h' | 'w') {
-            last = this;
-        }
-    }
-    code
-}
-
-/// Levenshtein distance, given up early for very different lengths.
-fn edit_distance(one: &str, other: &str) -> usize {
-    let (one, other): (Vec<char>, Vec<char>) = (one.chars().collect(), other.chars().collect());
-    if one.len().abs_diff(other.len()) > 8 {
-        return usize::MAX;
-    }
-    let mut row: Vec<usize> = (0..=other.len()).collect();
-    for (i, a) in one.iter().enumerate() {
-        let mut diagonal = row[0];
-        row[0] = i + 1;
-        for (j, b) in other.iter().enumerate() {
-            let substituted = diagonal + usize::from(a != b);
-            diagonal = row[j + 1];
-            row[j + 1] = substituted.min(row[j] + 1).min(row[j + 1] + 1);
-        }
-    }
-    row[other.len()]
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -437,13 +392,6 @@ mod tests {
             if let Some(question) = name.written_to(&text) {
                 prop_assert!(question.chars().count() <= QUESTION_MAX_CHARS);
             }
-        }
-
-        #[test]
-        fn edit_distance_is_a_metric(a in "[a-d]{0,8}", b in "[a-d]{0,8}", c in "[a-d]{0,8}") {
-            prop_assert_eq!(edit_distance(&a, &b), edit_distance(&b, &a));
-            prop_assert_eq!(edit_distance(&a, &b) == 0, a == b);
-            prop_assert!(edit_distance(&a, &c) <= edit_distance(&a, &b) + edit_distance(&b, &c));
         }
     }
 }

@@ -14,6 +14,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 pub use self::link::{RPC_PAYLOAD_MAX_BYTES, RoomFailure, RoomLink};
+use self::signal::Stay;
 pub use self::signal::send_at_once;
 pub use self::sound::SAMPLE_RATE_HZ;
 use super::track::Speaker;
@@ -111,13 +112,21 @@ pub enum FromTrack {
     },
 }
 
-/// A joined room, for hearing it.
+/// A joined room, for hearing it. When this is dropped the room is left, also where a session panics.
 #[derive(Debug)]
 pub struct RoomEvents {
     /// Everything but sound.
     pub control: mpsc::Receiver<FromRoom>,
     /// Sound.
     pub sound: mpsc::Receiver<FromTrack>,
+    stay: Stay,
+}
+
+impl RoomEvents {
+    /// The room was left in order.
+    pub fn over(self) {
+        self.stay.over();
+    }
 }
 
 /// Joins. Whoever is there already is reported as if they came now.
@@ -136,6 +145,7 @@ pub async fn join(url: &str, token: &str) -> Result<(RoomLink, RoomEvents), Room
     let (consents, consented) = watch::channel(None);
     let room = Arc::new(room);
     signal::joined(&room);
+    let stay = Stay::of(room.clone());
     let link = RoomLink {
         consents: Arc::new(consents),
         room,
@@ -145,5 +155,5 @@ pub async fn join(url: &str, token: &str) -> Result<(RoomLink, RoomEvents), Room
     link.offer_ask(to_control.clone());
     link.tasks
         .spawn(ears::Ears::new(&link, to_control, to_sound, consented).listen(events));
-    Ok((link, RoomEvents { control, sound }))
+    Ok((link, RoomEvents { control, sound, stay }))
 }

@@ -79,8 +79,9 @@ pub async fn start(parts: &Arc<Parts>, assignment: &Assignment) -> Result<Starte
         joined = &mut joining => (match lease.await {
             Ok(lease) => lease,
             Err(error) => {
-                if let Ok((link, _)) = joined {
+                if let Ok((link, events)) = joined {
                     link.leave().await;
+                    events.over();
                 }
                 return Err(error);
             }

@@ -9,6 +9,8 @@ struct Slot<F> {
     callback: Option<F>,
     /// Counts what was set, so that a callback that replaced itself is not put back.
     generation: u64,
+    /// Nobody will call any more.
+    ended: bool,
 }
 
 impl<F> Default for Callback<F> {
@@ -16,6 +18,7 @@ impl<F> Default for Callback<F> {
         Self(Mutex::new(Slot {
             callback: None,
             generation: 0,
+            ended: false,
         }))
     }
 }
@@ -24,10 +27,25 @@ impl<F> Callback<F> {
     pub(crate) fn set(&self, callback: Option<F>) {
         let mut slot = self.0.lock();
         slot.generation += 1;
-        let old = std::mem::replace(&mut slot.callback, callback);
+        // Kept after the end it would keep what it holds, often the very handle that keeps it.
+        let dropped = if slot.ended {
+            callback
+        } else {
+            std::mem::replace(&mut slot.callback, callback)
+        };
         drop(slot);
         // What the callback holds may do anything when dropped: not under the lock.
-        drop(old);
+        drop(dropped);
+    }
+
+    /// Lets go of the callback, and of all that are set from now on.
+    pub(crate) fn end(&self) {
+        let mut slot = self.0.lock();
+        slot.ended = true;
+        slot.generation += 1;
+        let dropped = slot.callback.take();
+        drop(slot);
+        drop(dropped);
     }
 
     /// Calls it, without any lock held. Only the driver calls, one call at a time.
@@ -76,6 +94,21 @@ mod tests {
             (1, 2)
         );
         slot.set(None);
+        slot.call(|_| panic!("nothing is set"));
+    }
+    #[test]
+    fn nothing_that_is_set_after_the_end_is_kept() {
+        let slot: Callback<Boxed> = Callback::default();
+        let held = Arc::new(());
+        let callback = || {
+            let holds = held.clone();
+            let callback: Boxed = Box::new(move || drop(holds.clone()));
+            Some(callback)
+        };
+        slot.set(callback());
+        slot.end();
+        slot.set(callback());
+        assert_eq!(Arc::strong_count(&held), 1);
         slot.call(|_| panic!("nothing is set"));
     }
 }

@@ -97,8 +97,8 @@ impl ChannelHandle {
     }
 
     pub(super) fn forget_callbacks(&self) {
-        self.on_state_change.set(None);
-        self.on_message.set(None);
-        self.on_buffered_amount_change.set(None);
+        self.on_state_change.end();
+        self.on_message.end();
+        self.on_buffered_amount_change.end();
     }
 }

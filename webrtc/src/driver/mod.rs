@@ -77,15 +77,15 @@ pub(crate) struct Callbacks {
 
 impl Callbacks {
     fn forget(&self) {
-        self.connection_state.set(None);
-        self.data_channel.set(None);
-        self.ice_candidate.set(None);
-        self.ice_candidate_error.set(None);
-        self.ice_state.set(None);
-        self.gathering_state.set(None);
-        self.negotiation_needed.set(None);
-        self.signaling_state.set(None);
-        self.track.set(None);
+        self.connection_state.end();
+        self.data_channel.end();
+        self.ice_candidate.end();
+        self.ice_candidate_error.end();
+        self.ice_state.end();
+        self.gathering_state.end();
+        self.negotiation_needed.end();
+        self.signaling_state.end();
+        self.track.end();
     }
 }
 

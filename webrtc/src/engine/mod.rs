@@ -39,16 +39,19 @@ use crate::{
 };
 
 pub(crate) mod channels;
+mod crypto;
 #[cfg(test)]
 mod emulated;
 #[cfg(any(test, feature = "fuzzing"))]
 pub(crate) mod fuzzing {
     pub(crate) use super::rtcp::rename_unknown_items as readable_report;
+    pub(crate) use super::sctp::receiver::hostile_sctp;
 }
 mod media;
 mod negotiation;
 mod own_address;
 mod rtcp;
+mod sctp;
 pub(crate) mod sdp;
 mod settings;
 mod stats;

@@ -23,11 +23,9 @@ use rtc::{
 };
 
 use super::{
+    crypto,
     media::MediaKind,
-    rtcp::{
-        crypto,
-        reports::{ReportWatcher, Reports},
-    },
+    rtcp::reports::{ReportWatcher, Reports},
     sdp,
 };
 use crate::RtcError;

@@ -19,7 +19,11 @@ use rtc::{
 use crate::{
     audio::{EncodedAudio, RtpAudio, fuzzing::Ear},
     data_channel::DataChannelInit,
-    engine::{AudioSink, Engine, MediaKind, Path, fuzzing::readable_report, sdp},
+    engine::{
+        AudioSink, Engine, MediaKind, Path,
+        fuzzing::{hostile_sctp, readable_report},
+        sdp,
+    },
     peer_connection::OfferOptions,
     rtp_transceiver::{RtpTransceiverDirection, RtpTransceiverInit},
     session_description::{SdpType, SessionDescription},
@@ -192,6 +196,11 @@ pub fn channel_message(data: &[u8]) {
 /// handshake can send it; it costs that peer's connection (see the driver).
 fn is_known_fault(channel_message: &[u8]) -> bool {
     channel_message.first() == Some(&0) && channel_message.len() < 6
+}
+
+/// Packets of SCTP with the right checksum, to an association that stands.
+pub fn sctp(data: &[u8]) {
+    hostile_sctp(stretches(data));
 }
 
 /// Stretches whose length stands before each, in one byte.

@@ -39,6 +39,14 @@ fn seeds() -> Vec<Vec<u8>> {
     ];
     // To open a channel named "talk".
     let open = vec![3, 0, 1, 0, 0, 0, 0, 0, 0, 4, 0, 0, b't', b'a', b'l', b'k'];
+    // DATA in order, two gaps, a step forward, and a reset.
+    let sctp = [
+        &[4, 0x30, 1, 2, 3][..],
+        &[3, 2, 5, 0xe9],
+        &[6, 4, 0, 0, 0, 1, 0],
+        &[4, 0x16, 0, 0, 1],
+    ]
+    .concat();
     let candidate = b"candidate:1 1 udp 2130706431 127.0.0.1 5000 typ host".to_vec();
     vec![
         offer.into_bytes(),
@@ -48,6 +56,7 @@ fn seeds() -> Vec<Vec<u8>> {
         sound,
         hello,
         open,
+        sctp,
         candidate,
     ]
 }
@@ -139,6 +148,7 @@ targets! {
     sound: 300,
     tcp_stream: 500,
     channel_message: 1_000,
+    sctp: 500,
     turn_stream: 500,
     turn_client: 300,
     stun_answer: 500,

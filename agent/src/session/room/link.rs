@@ -56,11 +56,6 @@ pub struct RoomLink {
 }
 
 impl RoomLink {
-    /// The room itself.
-    pub(in crate::session) fn room(&self) -> Arc<Room> {
-        self.room.clone()
-    }
-
     /// Says who may be heard. Before this is said for the first time nobody is.
     pub fn hear(&self, consents: Consents) {
         self.consents.send_replace(Some(consents));

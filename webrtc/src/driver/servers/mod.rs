@@ -72,7 +72,11 @@ enum Report {
 
 pub(super) struct Servers {
     asked: Vec<Asked>,
+    /// STUN servers are of interest.
+    stun: bool,
     reflexive: Reflexive,
+    /// From which sockets which STUN servers were asked, and what they gave.
+    seen: Vec<Seen>,
     /// Names being looked up.
     looking_up: usize,
     done_told: bool,
@@ -94,6 +98,13 @@ struct Asked {
     closing: bool,
 }
 
+/// How a STUN server sees a socket.
+struct Seen {
+    url: String,
+    base: SocketAddr,
+    candidate: Option<String>,
+}
+
 struct Relay {
     address: Option<SocketAddr>,
     candidate: Option<String>,
@@ -110,7 +121,9 @@ impl Servers {
         let (received_by_tasks, received) = mpsc::channel(MAX_WAITING_DATAGRAMS);
         Self {
             asked: Vec::new(),
+            stun: false,
             reflexive: Reflexive::default(),
+            seen: Vec::new(),
             looking_up: 0,
             done_told: true,
             tls,
@@ -125,6 +138,7 @@ impl Servers {
     /// Asks servers that have not been asked, or whose relay is gone. True when any is asked. STUN
     /// servers are asked only when there are sockets to ask for.
     pub(super) fn ask(&mut self, servers: &[IceServer], stun: bool) -> bool {
+        self.stun = stun;
         let mut asks = false;
         for server in servers {
             for url in &server.urls {
@@ -166,6 +180,27 @@ impl Servers {
                 false
             }
             _ => false,
+        }
+    }
+
+    /// Sockets were closed, and others opened: STUN servers are asked how those look.
+    pub(super) fn moved(&mut self, lost: &[SocketAddr], gained: &[SocketAddr]) {
+        self.reflexive.forget(lost);
+        let gone = self.seen.extract_if(.., |seen| lost.contains(&seen.base));
+        self.found
+            .extend(gone.filter_map(|seen| seen.candidate).map(Found::Lost));
+        if gained.is_empty() || !self.stun {
+            return;
+        }
+        let texts: Vec<String> = self.asked.iter().map(|asked| asked.url.clone()).collect();
+        for text in texts {
+            // Its name may stand for another address where this host is now.
+            if let Ok(url) = Url::parse_url(&text)
+                && url.scheme == SchemeType::Stun
+            {
+                self.look_up(&text, url);
+                self.done_told = false;
+            }
         }
     }
 
@@ -297,10 +332,18 @@ impl Servers {
                     && let Some(candidate) = reflexive_candidate(base, seen_as)
                 {
                     tracing::debug!(%url, %base, %seen_as, "seen from outside");
+                    let mut seen = self.seen.iter_mut();
+                    if let Some(seen) = seen.find(|seen| (&seen.url, seen.base) == (&url, base)) {
+                        seen.candidate = Some(candidate.clone());
+                    }
                     self.found.push(Found::Candidate(candidate));
                 }
             }
-            Answer::None { url, base } => self.fail_at(&url, Some(base), &RelayError::TimedOut),
+            Answer::None { url, base } => {
+                // With the next address of this host it may be reached.
+                self.seen.retain(|seen| (&seen.url, seen.base) != (&url, base));
+                self.fail_at(&url, Some(base), &RelayError::TimedOut);
+            }
         }
     }
 
@@ -331,7 +374,15 @@ impl Servers {
                             server.is_ipv4() == base.is_ipv4()
                                 && server.ip().is_loopback() == base.ip().is_loopback()
                         });
-                        if let Some(server) = server {
+                        let asked = |seen: &Seen| (&seen.url, seen.base) == (&url, base);
+                        if let Some(server) = server
+                            && !self.seen.iter().any(asked)
+                        {
+                            self.seen.push(Seen {
+                                url: url.clone(),
+                                base,
+                                candidate: None,
+                            });
                             self.reflexive.ask(Instant::now(), &url, *server, base);
                         }
                     }

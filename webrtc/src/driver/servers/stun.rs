@@ -72,6 +72,11 @@ impl Reflexive {
         });
     }
 
+    /// Sockets that are no more hear no answer.
+    pub(super) fn forget(&mut self, bases: &[SocketAddr]) {
+        self.asked.retain(|asked| !bases.contains(&asked.base));
+    }
+
     pub(super) fn is_idle(&self) -> bool {
         self.asked.is_empty()
     }

@@ -86,7 +86,7 @@ fn rename_in_chunk(compound: &mut Compound<'_>, at: usize, end: usize) -> Option
 }
 
 #[cfg(test)]
-pub(super) mod tests {
+pub(in crate::engine) mod tests {
     use bytes::Bytes;
     use proptest::prelude::*;
     use rtc::rtcp;
@@ -94,7 +94,7 @@ pub(super) mod tests {
     use super::*;
 
     /// A sender report with a description as LiveKit writes it: a name, and the mid as item 15.
-    pub(in super::super) fn report_of_livekit() -> Vec<u8> {
+    pub(in crate::engine) fn report_of_livekit() -> Vec<u8> {
         let mut packet = vec![0x80, 200, 0, 6];
         packet.extend(4_242_u32.to_be_bytes());
         packet.extend(0x0123_4567_89ab_cdef_u64.to_be_bytes());
