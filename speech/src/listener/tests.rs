@@ -260,7 +260,7 @@ fn is_over(voice_ms: u64, pause_ms: u64, is_known: bool) -> bool {
 #[test]
 fn a_pause_that_cannot_have_been_the_end_is_said_to_be_over() {
     assert!(!is_over(2500, 40, false), "shorter than is looked at");
-    assert!(is_over(2500, 200, false) && is_over(2500, 280, false));
+    assert!(is_over(2500, 160, false) && is_over(2500, 200, false));
     assert!(!is_over(2500, 480, false), "it may have been the end");
     assert!(is_over(1000, 480, false), "too little to end there");
     assert!(!is_over(2500, 200, true), "its words are there");
