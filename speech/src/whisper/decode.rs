@@ -200,6 +200,7 @@ fn words_of(state: &WhisperState, request: &Request) -> Vec<Word> {
         word.start_ms = word.start_ms.max(earliest);
         word.end_ms = word.end_ms.max(word.start_ms);
     }
+    words.truncate(words.len() - guard::hasty_repeat(&words));
     words
 }
 
