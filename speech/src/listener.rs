@@ -12,7 +12,7 @@ mod options;
 use std::collections::VecDeque;
 
 use crate::SAMPLES_PER_MS;
-use crate::voice::{Detector, FRAME_MS, FRAME_SAMPLES, VoiceDetector};
+use crate::voice::{Detector, FRAME_MS, FRAME_SAMPLES, VoiceDetector, is_noisy};
 use cut::cut_place;
 pub use event::ListenerEvent;
 use growing::Growing;
@@ -59,6 +59,8 @@ struct Open {
     pauses: Vec<u64>,
     /// A sentence ends with so much of the utterance: the end of the pause behind it.
     sentence_ms: Option<u64>,
+    /// What was looked at last was said in noise.
+    is_noisy: bool,
 }
 
 impl Open {
@@ -66,6 +68,15 @@ impl Open {
     fn may_end_at_pause(&self, options: &ListenerOptions) -> bool {
         self.pauses.last() == Some(&self.voice_end_ms)
             && self.voice_end_ms - self.start_ms + options.pause_ms >= options.sentence_ms
+    }
+
+    /// The pause that ends it behind a sentence.
+    fn sentence_pause_ms(&self, options: &ListenerOptions) -> u64 {
+        if self.is_noisy {
+            options.noisy_pause_ms
+        } else {
+            options.sentence_pause_ms
+        }
     }
 
     /// The samples up to the end of what is said. The pause itself has nothing to recognise; a little of it keeps the last
@@ -187,6 +198,7 @@ impl<D: VoiceDetector> Listener<D> {
             pause: Pause::Unseen,
             pauses: Vec::new(),
             sentence_ms: None,
+            is_noisy: false,
         });
     }
 
@@ -195,7 +207,7 @@ impl<D: VoiceDetector> Listener<D> {
         open.samples.extend(frame);
         if voice {
             let paused_ms = self.now_ms - open.voice_end_ms;
-            if paused_ms >= self.options.sentence_pause_ms {
+            if paused_ms >= open.sentence_pause_ms(&self.options) {
                 open.pauses.push(open.voice_end_ms);
             }
             let may_end = open.may_end_at_pause(&self.options);
@@ -216,7 +228,7 @@ impl<D: VoiceDetector> Listener<D> {
         let options = &self.options;
         let longest_pause_ms = match open.pause {
             Pause::Known { is_sentence: true } if self.now_ms - open.start_ms >= options.sentence_ms => {
-                options.sentence_pause_ms
+                open.sentence_pause_ms(options)
             }
             Pause::Known { is_sentence: true } => options.sentence_silence_ms,
             Pause::Known { is_sentence: false } => options.unfinished_silence_ms,
@@ -249,9 +261,13 @@ impl<D: VoiceDetector> Listener<D> {
         } else {
             open.samples.len()
         };
+        let audio = open.samples.head(end);
+        if at_pause {
+            open.is_noisy = is_noisy(&audio.to_vec());
+        }
         events.push(ListenerEvent::Hypothesise {
             utterance: open.number,
-            audio: open.samples.head(end),
+            audio,
             start_ms: open.start_ms,
             at_pause,
         });
@@ -312,6 +328,7 @@ impl<D: VoiceDetector> Listener<D> {
                 .filter(|&from_ms| from_ms > start_ms)
                 .collect(),
             sentence_ms: None,
+            is_noisy: open.is_noisy,
         });
         // The pause that lasts began in the utterance that is over: nobody has looked at what is left of it.
         if self.now_ms - open.voice_end_ms >= self.options.pause_ms {
@@ -369,6 +386,7 @@ impl<D: VoiceDetector> Listener<D> {
             pause: Pause::Unseen,
             pauses: Vec::new(),
             sentence_ms: None,
+            is_noisy: open.is_noisy,
         });
     }
 }

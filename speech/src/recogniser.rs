@@ -115,6 +115,10 @@ pub trait Recogniser: Send + Sync + std::fmt::Debug {
     /// has begun to look, it is worth no more than a partial.
     fn pause_over(&self, _stream: StreamId, _utterance: u64) {}
 
+    /// The utterance is over, and what was asked for with [`RequestKind::Pause`] has heard all of it: its answer is the record,
+    /// and as urgent as a [`RequestKind::Final`].
+    fn awaited(&self, _stream: StreamId, _utterance: u64) {}
+
     /// How busy it is.
     fn load(&self) -> RecogniserLoad;
 

@@ -28,6 +28,7 @@ struct Scripted {
     hanging: Mutex<Vec<oneshot::Sender<Recognised>>>,
     forgotten: Mutex<Vec<StreamId>>,
     pauses_over: Mutex<Vec<(StreamId, u64)>>,
+    awaited: Mutex<Vec<(StreamId, u64)>>,
 }
 
 fn scripted(name: &'static str, script: &[Act]) -> Arc<Scripted> {
@@ -76,6 +77,10 @@ impl Recogniser for Scripted {
 
     fn pause_over(&self, stream: StreamId, utterance: u64) {
         self.pauses_over.lock().unwrap().push((stream, utterance));
+    }
+
+    fn awaited(&self, stream: StreamId, utterance: u64) {
+        self.awaited.lock().unwrap().push((stream, utterance));
     }
 
     fn forget(&self, stream: StreamId) {
@@ -178,14 +183,16 @@ async fn whoever_stops_waiting_frees_the_link() {
 }
 
 #[tokio::test]
-async fn every_link_hears_that_a_pause_or_a_track_is_over() {
+async fn every_link_hears_what_is_over_and_what_is_awaited() {
     let both = [scripted("first", &[]), scripted("second", &[])];
     let links = both.iter().map(|link| link.clone() as Arc<dyn Recogniser>);
     let chain = Chain::new(links.collect(), LIMITS, |_| {}).unwrap();
     chain.pause_over(StreamId(7), 3);
+    chain.awaited(StreamId(7), 4);
     chain.forget(StreamId(7));
     for link in both {
         assert_eq!(*link.pauses_over.lock().unwrap(), [(StreamId(7), 3)]);
+        assert_eq!(*link.awaited.lock().unwrap(), [(StreamId(7), 4)]);
         assert_eq!(*link.forgotten.lock().unwrap(), [StreamId(7)]);
     }
 }

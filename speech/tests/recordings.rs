@@ -1,6 +1,8 @@
 //! A real recording through listener and Whisper, as a session does it: nothing lost, little wrong.
 #![allow(clippy::unwrap_used)] // helpers of tests are tests, which clippy does not see
 
+mod support;
+
 use std::path::PathBuf;
 
 use runner::score::word_errors;
@@ -8,12 +10,7 @@ use speech::{
     Agreement, Audio, Listener, ListenerEvent, ListenerOptions, Recogniser, Request, RequestKind, StreamId,
     VoiceModel, WhisperOptions, WhisperPool,
 };
-
-fn from_environment(name: &str) -> PathBuf {
-    std::env::var_os(name)
-        .map(PathBuf::from)
-        .unwrap_or_else(|| panic!("{name} is not set: run `cargo verify`"))
-}
+use support::from_environment;
 
 fn pool() -> WhisperPool {
     WhisperPool::load(

@@ -1,19 +1,15 @@
 //! The speaker networks against the originals in PyTorch, and the diariser on voices.
 #![allow(clippy::unwrap_used)] // helpers of tests are tests, which clippy does not see
 
+mod support;
+
 use std::collections::BTreeMap;
-use std::path::PathBuf;
 
 use speech::{
     Diariser, EMBEDDING_SIZE, Listener, ListenerEvent, ListenerOptions, NumberedRun, SpeakerModel,
     SpeakerModelError, SpeakerNumber, TurnId, VoiceEvent, VoiceModel,
 };
-
-fn from_environment(name: &str) -> PathBuf {
-    std::env::var_os(name)
-        .map(PathBuf::from)
-        .unwrap_or_else(|| panic!("{name} is not set: run `cargo verify`"))
-}
+use support::from_environment;
 
 fn model() -> SpeakerModel {
     SpeakerModel::load(&from_environment("RAPPORTEUR_SPEAKER_MODEL")).unwrap()

@@ -1,17 +1,12 @@
 //! The voice detector against the original's scores, and against sounds that are no voice.
 #![allow(clippy::unwrap_used)] // helpers of tests are tests, which clippy does not see
 
-use std::path::PathBuf;
+mod support;
 
 use speech::{VoiceDetector, VoiceModel, VoiceModelError};
+use support::from_environment;
 
 const FRAME: usize = 320;
-
-fn from_environment(name: &str) -> PathBuf {
-    std::env::var_os(name)
-        .map(PathBuf::from)
-        .unwrap_or_else(|| panic!("{name} is not set: run `cargo verify`"))
-}
 
 fn model() -> VoiceModel {
     VoiceModel::load(&from_environment("RAPPORTEUR_VOICE_MODEL")).unwrap()

@@ -1,19 +1,15 @@
 //! What a Whisper worker needs it has from the start: an agent's memory does not grow when somebody speaks for long.
 #![allow(clippy::unwrap_used)] // helpers of tests are tests, which clippy does not see
 
+mod support;
+
 use std::fs;
-use std::path::PathBuf;
 
 use speech::{Audio, Recogniser as _, Request, RequestKind, StreamId, WhisperOptions, WhisperPool};
+use support::from_environment;
 
 /// What the allocator moves about. Without being claimed 180 MiB come with these utterances (tiny.en).
 const GROWTH_LIMIT_MIB: f64 = 24.0;
-
-fn from_environment(name: &str) -> PathBuf {
-    std::env::var_os(name)
-        .map(PathBuf::from)
-        .unwrap_or_else(|| panic!("{name} is not set: run `cargo verify`"))
-}
 
 /// Memory of this process that no file backs.
 fn resident_mib() -> f64 {

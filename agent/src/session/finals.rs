@@ -116,6 +116,12 @@ impl<E: Ear> Session<E> {
             .iter()
             .find(|asked| same(asked))
             .map(|asked| asked.ticket);
+        if adopts.is_some() {
+            self.out.push(Output::Awaited {
+                track: number,
+                utterance: open.number,
+            });
+        }
         let is_recognised = open.recognised.as_ref() == Some(&audio);
         let request = FinalRequest {
             track: number,

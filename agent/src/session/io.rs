@@ -174,6 +174,13 @@ pub enum Output<A> {
         /// The utterance's number within the track.
         utterance: u64,
     },
+    /// Tell the recogniser that a final waits for the look it was asked for.
+    Awaited {
+        /// The track.
+        track: u64,
+        /// The utterance's number within the track.
+        utterance: u64,
+    },
     /// Hear an utterance once more, for voices.
     HearVoices(HearVoices<A>),
     /// Show a partial caption, in the room and on the live page.

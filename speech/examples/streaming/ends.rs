@@ -2,7 +2,7 @@
 //! until the final that has its last word.
 
 use crate::clips::Track;
-use crate::meeting::{Heard, Shown, Way};
+use crate::heard::{Heard, Shown, Way};
 
 /// A word's end may lie a little behind that of the loud part.
 const WITHIN_MS: u64 = 100;

@@ -11,6 +11,7 @@
 
 mod clips;
 mod ends;
+mod heard;
 mod meeting;
 mod recognition;
 mod report;

@@ -4,7 +4,7 @@ use runner::score::{WordErrors, normal_words, word_errors};
 use speech::Word;
 
 use crate::clips::{Clip, Track};
-use crate::meeting::Heard;
+use crate::heard::{Heard, Shown};
 
 pub(crate) fn heading(clips: &[Clip]) {
     for clip in clips {
@@ -51,8 +51,7 @@ pub(crate) fn line(clips: &[Clip], tracks: &[Track], heard: &Heard) {
         for (index, from_ms) in &track.clips {
             let clip = &clips[*index];
             let to_ms = from_ms + clip.samples.len() as u64 / 16 + 700;
-            let is_in =
-                |shown: &&crate::meeting::Shown| shown.from_ms + 700 > *from_ms && shown.from_ms < to_ms;
+            let is_in = |shown: &&Shown| shown.from_ms + 700 > *from_ms && shown.from_ms < to_ms;
             let text: String = heard
                 .shown
                 .iter()

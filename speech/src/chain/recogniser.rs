@@ -158,6 +158,12 @@ impl Recogniser for Chain {
         }
     }
 
+    fn awaited(&self, stream: StreamId, utterance: u64) {
+        for link in &self.shared.links {
+            link.awaited(stream, utterance);
+        }
+    }
+
     fn load(&self) -> RecogniserLoad {
         let at_once = self.shared.links.iter().map(|link| link.load().at_once).max();
         RecogniserLoad {

@@ -3,11 +3,11 @@
 use whisper_rs::{FullParams, SamplingStrategy, WhisperContext, WhisperError, WhisperState};
 
 use super::guard;
-use super::look::{Vocabulary, look};
+use super::look::look;
+use super::vocabulary::Vocabulary;
+use super::window::{FULL_CONTEXT, Window};
 use crate::{RecogniseError, Request, RequestKind, SAMPLES_PER_MS, Word};
 
-/// The encoder's whole window: 30 s at 50 frames a second.
-pub(super) const FULL_CONTEXT: i32 = 1500;
 /// Under this much audio Whisper says nothing.
 const SHORTEST_MS: usize = 100;
 /// Whisper hears shorter utterances better with silence behind them.
@@ -73,9 +73,10 @@ pub(super) fn decode(
             .unwrap_or_default(),
     };
     let prompt = &prompt[prompt.len().saturating_sub(PROMPT_TOKENS)..];
-    let mut words = run(state, request, &samples, prompt, cut_context(audio_ms))?;
+    let frames = Window::careful(&request.audio.to_vec()).frames(audio_ms);
+    let mut words = run(state, request, &samples, prompt, frames)?;
     if guard::echoes(&words, &request.prompt) {
-        words = run(state, request, &samples, &[], cut_context(audio_ms))?;
+        words = run(state, request, &samples, &[], frames)?;
     }
     if !guard::is_loop(&words) && !guard::is_torrent(&words, audio_ms) {
         return Ok(words);
@@ -92,14 +93,6 @@ pub(super) fn decode(
     } else {
         once
     })
-}
-
-/// The encoder computes no more than the audio needs; measured to cost under three points of word error rate and
-/// to save five sixths of the time.
-fn cut_context(audio_ms: u64) -> i32 {
-    // In blocks of 64: what does not fill one costs more than what does.
-    let needed = (audio_ms * 50 / 1000) as i32 + 128;
-    ((needed + 63) / 64 * 64).clamp(384, FULL_CONTEXT)
 }
 
 fn run(
@@ -207,6 +200,7 @@ fn words_of(state: &WhisperState, request: &Request) -> Vec<Word> {
         word.start_ms = word.start_ms.max(earliest);
         word.end_ms = word.end_ms.max(word.start_ms);
     }
+    words.truncate(words.len() - guard::hasty_repeat(&words));
     words
 }
 

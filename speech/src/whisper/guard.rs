@@ -39,6 +39,10 @@ const STEP_MS: u64 = 20;
 /// So many soundless words before the last one are no hasty speaker.
 const SOUNDLESS_BEFORE_LAST: usize = 3;
 
+/// A line of so many words that is said again takes more than one part in so many of the time it took before.
+const REPEAT_WORDS: usize = 3;
+const REPEAT_PARTS: u64 = 3;
+
 /// Text that zlib makes smaller than this share of it says the same over and over (the measure of Whisper's authors; for
 /// what is shorter it means nothing).
 const COMPRESSION_RATIO_LIMIT: f64 = 2.4;
@@ -105,6 +109,22 @@ pub(super) fn soundless_tail(words: &[Word]) -> usize {
         (0 | 1, _) => 0,
         (several, _) => several,
     }
+}
+
+/// How many words at the end say once more what the words before them say, faster than anybody can: the model goes on where the
+/// sound has ended.
+pub(super) fn hasty_repeat(words: &[Word]) -> usize {
+    let normal = normal(words);
+    let lasted_ms = |line: &[Word]| match line {
+        [first, .., last] => last.end_ms.saturating_sub(first.start_ms),
+        _ => 0,
+    };
+    let is_hasty = |count: &usize| {
+        let (again, before) = (words.len() - count, words.len() - 2 * count);
+        normal[before..again] == normal[again..]
+            && lasted_ms(&words[again..]) * REPEAT_PARTS <= lasted_ms(&words[before..again])
+    };
+    (REPEAT_WORDS..=words.len() / 2).rev().find(is_hasty).unwrap_or(0)
 }
 
 /// Cuts a loop down to its first round.
@@ -232,6 +252,25 @@ mod tests {
         let said_again = line(&[(0, 300), (300, 300), (300, 300), (300, 310), (310, 390)]);
         assert_eq!(soundless_tail(&said_again), 4, "the last one has what is left");
         assert_eq!(soundless_tail(&[]), 0);
+    }
+
+    #[test]
+    fn a_line_that_is_said_again_at_once_was_not_said_again() {
+        let said = |text: &str, ends_ms: &[u64]| {
+            let mut line = words(text, 0.9);
+            for (index, word) in line.iter_mut().enumerate() {
+                let start_ms = if index == 0 { 0 } else { ends_ms[index - 1] };
+                (word.start_ms, word.end_ms) = (start_ms, ends_ms[index]);
+            }
+            hasty_repeat(&line)
+        };
+        let twice = "We were going to heaven. We were going to heaven.";
+        let squeezed = [270, 490, 730, 1_000, 1_330, 1_330, 1_330, 1_330, 1_390, 1_390];
+        assert_eq!(said(twice, &squeezed), 5);
+        let repeated = [270, 490, 730, 1_000, 1_330, 1_500, 1_700, 1_900, 2_100, 2_400];
+        assert_eq!(said(twice, &repeated), 0, "somebody says it twice");
+        assert_eq!(said("well no no", &[300, 600, 620]), 0, "a word is no line");
+        assert_eq!(said("", &[]), 0);
     }
 
     #[test]

@@ -6,66 +6,18 @@ use whisper_rs::{WhisperContext, WhisperError, WhisperState, WhisperTokenId};
 
 use super::decode::prepare;
 use super::guard;
+use super::rules::Rules;
+use super::vocabulary::Vocabulary;
+use super::window::QUICK;
 use crate::word::line;
 use crate::{RecogniseError, Request, SAMPLES_PER_MS, Word};
 
-/// The encoder computes in blocks; what does not fill one costs more than what does.
-const CONTEXT_BLOCK: i32 = 64;
-/// Frames of silence that the encoder hears behind the audio, and the fewest frames with which it is reliable.
-const CONTEXT_SPARE: i32 = 64;
-const CONTEXT_SHORTEST: i32 = 192;
-/// The encoder's frames in a second, and marks of time: one for each frame.
-const FRAMES_PER_SECOND: i32 = 50;
-const FRAME_MS: u64 = 20;
 /// Nobody says more tokens in a second,
 const TOKENS_PER_SECOND: usize = 8;
 /// and beyond that.
 const SPARE_TOKENS: usize = 12;
 /// As much as fits before the decoder's own text.
 const SETTLED_TOKENS: usize = 200;
-
-/// What of a model's vocabulary a look needs to know.
-#[derive(Debug)]
-pub(super) struct Vocabulary {
-    /// Before the text: start of transcript, and language and task where the model knows several.
-    start: Vec<WhisperTokenId>,
-    end: usize,
-    /// The mark of time zero; the others follow.
-    first_mark: usize,
-    /// Not text, and no text's beginning.
-    blank: Vec<usize>,
-    /// Brackets, notes and the like: how subtitles describe what is no speech.
-    descriptions: Vec<usize>,
-}
-
-impl Vocabulary {
-    /// Some token.
-    pub(super) fn any(&self) -> WhisperTokenId {
-        self.end as WhisperTokenId
-    }
-
-    pub(super) fn of(context: &WhisperContext) -> Self {
-        let mut start = vec![context.token_sot()];
-        if context.is_multilingual() {
-            let english = whisper_rs::get_lang_id("en").unwrap_or_default();
-            start.extend([context.token_lang(english), context.token_transcribe()]);
-        }
-        let end = context.token_eot() as usize;
-        let text = |token: usize| context.token_to_bytes(token as i32).unwrap_or_default();
-        let is_description = |token: &usize| {
-            let text = text(*token).trim_ascii();
-            let odd = |byte: &u8| b"\"#()*+/:;<=>@[\\]^_`{|}~".contains(byte);
-            !text.is_empty() && (text.iter().all(odd) || text == "\u{266a}".as_bytes() || text == b"--")
-        };
-        Self {
-            start,
-            end,
-            first_mark: context.token_beg() as usize,
-            blank: (0..end).filter(|&token| text(token) == b" ").collect(),
-            descriptions: (0..end).filter(is_description).collect(),
-        }
-    }
-}
 
 /// Recognises what is new in a growing utterance; the settled words come first in what it returns.
 pub(super) fn look(
@@ -97,13 +49,6 @@ pub(super) fn look(
     Ok(words)
 }
 
-/// The encoder's frames for so much audio.
-fn frames(audio_ms: u64) -> i32 {
-    let needed = (audio_ms * FRAMES_PER_SECOND as u64 / 1000) as i32 + CONTEXT_SPARE;
-    let blocks = (needed.max(CONTEXT_SHORTEST) + CONTEXT_BLOCK - 1) / CONTEXT_BLOCK;
-    (blocks * CONTEXT_BLOCK).min(super::decode::FULL_CONTEXT)
-}
-
 /// A word as it was found.
 #[derive(Debug, Default)]
 struct Found {
@@ -129,7 +74,7 @@ fn search(
     samples: &[f32],
     audio_ms: u64,
 ) -> Result<Vec<Found>, WhisperError> {
-    prepare(state, samples, frames(audio_ms))?;
+    prepare(state, samples, QUICK.frames(audio_ms))?;
     state.encode(0, 1)?;
     let mut tokens = vocabulary.start.clone();
     tokens.push(vocabulary.first_mark as i32);
@@ -168,78 +113,6 @@ fn search(
         state.decode(&[token as i32], past, 1)?;
     }
     Ok(found)
-}
-
-/// Which token may come next: text between an opening and a closing mark of time, marks only forwards, and a mark where
-/// all marks together are likelier than any text. Without marks a decoder with a cut context repeats itself.
-struct Rules<'a> {
-    vocabulary: &'a Vocabulary,
-    is_first: bool,
-    /// Marks in a row at the end; the opening one and what is settled behind it come before the first choice.
-    marks: usize,
-    earliest_mark: usize,
-    audio_ms: u64,
-}
-
-impl<'a> Rules<'a> {
-    fn new(vocabulary: &'a Vocabulary, is_first: bool, audio_ms: u64) -> Self {
-        Self {
-            vocabulary,
-            is_first,
-            marks: if is_first { 2 } else { 0 },
-            earliest_mark: vocabulary.first_mark,
-            audio_ms,
-        }
-    }
-
-    /// The next token and how sure it is.
-    fn choose(&mut self, scores: &[f32]) -> (usize, f32) {
-        let vocabulary = self.vocabulary;
-        let (end, first_mark) = (vocabulary.end, vocabulary.first_mark);
-        let highest = scores.iter().copied().fold(f32::NEG_INFINITY, f32::max);
-        let weight = |token: usize| (scores[token] - highest).exp();
-        let is_barred = |token: usize| {
-            vocabulary.descriptions.binary_search(&token).is_ok()
-                || (self.is_first && (token == end || vocabulary.blank.contains(&token)))
-        };
-        let texts = match self.marks {
-            // A mark has closed a segment: another one opens the next, or this is the end.
-            1 => end..end + 1,
-            _ => 0..end + 1,
-        };
-        let earliest = match self.marks {
-            0 | 1 => self.earliest_mark.min(scores.len()),
-            _ => scores.len(),
-        };
-        let best_text = texts
-            .filter(|&token| !is_barred(token))
-            .max_by(|&a, &b| scores[a].total_cmp(&scores[b]))
-            .unwrap_or(end);
-        let best_mark = (earliest..scores.len()).max_by(|&a, &b| scores[a].total_cmp(&scores[b]));
-        let all_marks: f32 = (earliest..scores.len()).map(weight).sum();
-        let token = match best_mark {
-            Some(mark) if all_marks > weight(best_text) => mark,
-            _ => best_text,
-        };
-        let total: f32 = (0..scores.len()).map(weight).sum();
-        self.is_first = false;
-        if token >= first_mark {
-            self.marks += 1;
-            // A segment has a length.
-            self.earliest_mark = token + usize::from(self.marks == 2);
-        } else {
-            self.marks = 0;
-        }
-        (token, weight(token) / total)
-    }
-
-    /// Whether the token is a mark behind which there is no audio.
-    fn is_over(&self, token: usize) -> bool {
-        let Some(frame) = token.checked_sub(self.vocabulary.first_mark) else {
-            return false;
-        };
-        frame as u64 * FRAME_MS + 100 >= self.audio_ms
-    }
 }
 
 /// The new words, spread by their length over the time that is not the settled words'.
@@ -283,63 +156,6 @@ fn timed(found: Vec<Found>, request: &Request, audio_ms: u64) -> Vec<Word> {
 mod tests {
     use super::*;
 
-    /// Text 0 to 9 (9 is blank), 10 the end, 11 no text, marks of time from 12 on.
-    fn vocabulary() -> Vocabulary {
-        Vocabulary {
-            start: vec![11],
-            end: 10,
-            first_mark: 12,
-            blank: vec![9],
-            descriptions: vec![8],
-        }
-    }
-
-    fn scores(likely: &[(usize, f32)]) -> Vec<f32> {
-        let mut scores = vec![-20.0; 60];
-        for &(token, score) in likely {
-            scores[token] = score;
-        }
-        scores
-    }
-
-    #[test]
-    fn marks_come_in_pairs_and_only_forwards() {
-        let vocabulary = vocabulary();
-        let mut rules = Rules::new(&vocabulary, true, 600);
-        assert_eq!(
-            rules.choose(&scores(&[(13, 9.0), (3, 1.0)])).0,
-            3,
-            "behind the opening mark is text"
-        );
-        let close = rules.choose(&scores(&[(20, 9.0), (3, 1.0)])).0;
-        assert_eq!((close, rules.is_over(close)), (20, false), "160 ms of 600");
-        let open = rules.choose(&scores(&[(3, 9.0), (15, 5.0), (20, 2.0)])).0;
-        assert_eq!(open, 20, "no text between closing and opening, and no way back");
-        assert_eq!(rules.choose(&scores(&[(25, 9.0), (4, 1.0)])).0, 4);
-        assert!(rules.is_over(12 + 25), "500 ms of 600");
-    }
-
-    #[test]
-    fn all_marks_together_outweigh_a_text() {
-        let vocabulary = vocabulary();
-        let mut rules = Rules::new(&vocabulary, false, 600);
-        let spread: Vec<(usize, f32)> = (20..40).map(|mark| (mark, 1.0)).chain([(3, 2.0)]).collect();
-        assert!(rules.choose(&scores(&spread)).0 >= 20);
-        let mut rules = Rules::new(&vocabulary, false, 600);
-        assert_eq!(rules.choose(&scores(&[(20, 1.0), (3, 2.0)])).0, 3);
-    }
-
-    #[test]
-    fn an_utterance_does_not_begin_with_nothing_and_noises_are_not_described() {
-        let vocabulary = vocabulary();
-        let likely = scores(&[(9, 9.0), (8, 8.0), (10, 7.0), (2, 1.0)]);
-        assert_eq!(Rules::new(&vocabulary, true, 600).choose(&likely).0, 2);
-        assert_eq!(Rules::new(&vocabulary, false, 600).choose(&likely).0, 9);
-        let (token, confidence) = Rules::new(&vocabulary, false, 600).choose(&scores(&[(2, 5.0), (3, 5.0)]));
-        assert!(token == 2 || token == 3);
-        assert!((confidence - 0.5).abs() < 0.01);
-    }
-
     #[test]
     fn a_search_that_says_the_same_again_and_again_is_over() {
         let said = |times: usize| -> Vec<Found> {
@@ -350,16 +166,6 @@ mod tests {
             (0..times).flat_map(|_| [word(" And"), word(" on,")]).collect()
         };
         assert_eq!((is_loop(&said(3)), is_loop(&said(4))), (false, true));
-    }
-
-    #[test]
-    fn the_encoder_has_whole_blocks_and_never_too_few() {
-        assert_eq!((frames(300), frames(5_000), frames(60_000)), (192, 320, 1500));
-        assert!(
-            (0..30_000)
-                .step_by(100)
-                .all(|ms| frames(ms) % 64 == 0 || frames(ms) == 1500)
-        );
     }
 
     #[test]

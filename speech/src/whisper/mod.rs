@@ -7,6 +7,9 @@ mod look;
 mod model;
 mod pool;
 mod queue;
+mod rules;
+mod vocabulary;
+mod window;
 
 pub use model::{LoadError, WhisperModel, WhisperWorker};
 pub use pool::{PoolLoad, WhisperOptions, WhisperPool};

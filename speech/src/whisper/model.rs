@@ -7,7 +7,7 @@ use whisper_rs::{DtwParameters, WhisperContext, WhisperContextParameters, Whispe
 
 use super::alignment;
 use super::decode::{claim_memory, decode};
-use super::look::Vocabulary;
+use super::vocabulary::Vocabulary;
 use crate::{Hypothesis, Recognised, Request, RequestKind, SAMPLES_PER_MS};
 
 /// Why there is no model, or no pool of it.

@@ -171,6 +171,10 @@ impl Recogniser for WhisperPool {
         self.shared.queue.lock().0.pause_over(stream, utterance);
     }
 
+    fn awaited(&self, stream: StreamId, utterance: u64) {
+        self.shared.queue.lock().0.awaited(stream, utterance);
+    }
+
     fn load(&self) -> RecogniserLoad {
         let load = self.snapshot();
         RecogniserLoad {

@@ -61,6 +61,16 @@ impl<T> Queue<T> {
         }
     }
 
+    /// An utterance is over, and its record is a look that waits: it is a final from now on.
+    pub fn awaited(&mut self, stream: StreamId, utterance: u64) {
+        let look = (stream, utterance, RequestKind::Pause);
+        let mut partials = self.partials.iter();
+        let at = partials
+            .position(|(waiting, _)| (waiting.stream, waiting.utterance, waiting.kind) == look)
+            .filter(|_| self.finals.len() < FINALS_LIMIT);
+        self.finals.extend(at.and_then(|at| self.partials.remove(at)));
+    }
+
     /// The next request to work on.
     pub fn pop(&mut self) -> Option<(Request, T)> {
         self.finals.pop_front().or_else(|| {
@@ -137,6 +147,23 @@ mod tests {
             order,
             [(RequestKind::Pause, "pause"), partial("partial"), partial("over")]
         );
+    }
+
+    #[test]
+    fn a_look_that_a_final_waits_for_goes_with_the_finals() {
+        let mut queue = Queue::default();
+        queue.push(request(1, 0, RequestKind::Pause), "pause");
+        queue.push(request(2, 4, RequestKind::Pause), "awaited");
+        queue.push(request(3, 0, RequestKind::Final), "final");
+        queue.awaited(StreamId(2), 4);
+        queue.awaited(StreamId(1), 7);
+        let newer = queue.push(request(2, 5, RequestKind::Partial), "newer");
+        assert_eq!(newer, None, "the next utterance does not overtake it");
+        assert_eq!(queue.len(), (2, 2));
+        let order: Vec<_> = std::iter::from_fn(|| queue.pop())
+            .map(|(_, answer)| answer)
+            .collect();
+        assert_eq!(order, ["final", "awaited", "pause", "newer"]);
     }
 
     #[test]

@@ -23,6 +23,10 @@ impl Actor {
                 let stream = speech::StreamId(track);
                 self.caller.recogniser.pause_over(stream, utterance);
             }
+            Output::Awaited { track, utterance } => {
+                let stream = speech::StreamId(track);
+                self.caller.recogniser.awaited(stream, utterance);
+            }
             Output::HearVoices(request) => {
                 let diariser = self.diarisers.lend(&request.identity);
                 self.call(|caller| caller.hear_voices(diariser, request));

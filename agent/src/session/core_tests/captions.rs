@@ -89,7 +89,12 @@ fn a_partial_that_heard_the_whole_utterance_is_its_final() {
 
     // It is still on its way: it is waited for.
     let partial = one_request(&meeting.pause(1), Purpose::Pause);
-    assert!(requests(&meeting.hear(1, false), Purpose::Final).is_empty());
+    let outputs = meeting.hear(1, false);
+    let told = Output::Awaited {
+        track: 1,
+        utterance: partial.utterance,
+    };
+    assert!(requests(&outputs, Purpose::Final).is_empty() && outputs.contains(&told));
     let before = meeting.session.finals_unstored();
     meeting.recognise(&partial, "All of it again.");
     assert_eq!((before, meeting.session.finals.len()), (2, 0));
