@@ -1,20 +1,72 @@
 //! The samples of an utterance, which many hold at once: the listener while it grows, every look at it, those who recognise it.
 
+mod packed;
+
+use std::borrow::Cow;
 use std::ops::Range;
 use std::sync::Arc;
+
+use packed::Packed;
+
+/// Samples that several utterances share.
+#[derive(Clone)]
+pub(crate) enum Part {
+    /// As they are.
+    Plain(Arc<[i16]>),
+    /// In half the memory.
+    Packed(Arc<Packed>),
+}
+
+impl Part {
+    pub(crate) fn plain(samples: &[i16]) -> Self {
+        Self::Plain(Arc::from(samples))
+    }
+
+    pub(crate) fn packed(samples: &[i16]) -> Self {
+        Self::Packed(Arc::new(Packed::new(samples)))
+    }
+
+    fn len(&self) -> usize {
+        match self {
+            Self::Plain(samples) => samples.len(),
+            Self::Packed(packed) => packed.len(),
+        }
+    }
+
+    pub(crate) fn samples(&self) -> Cow<'_, [i16]> {
+        match self {
+            Self::Plain(samples) => Cow::Borrowed(samples),
+            Self::Packed(packed) => Cow::Owned(packed.unpack()),
+        }
+    }
+
+    fn is(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Plain(ours), Self::Plain(theirs)) => Arc::ptr_eq(ours, theirs),
+            (Self::Packed(ours), Self::Packed(theirs)) => Arc::ptr_eq(ours, theirs),
+            _ => false,
+        }
+    }
+}
+
+impl std::fmt::Debug for Part {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(formatter, "Part({} samples)", self.len())
+    }
+}
 
 /// An utterance's samples, 16 kHz mono, in parts that it shares with the utterance that they were taken from; cheap to clone.
 #[derive(Clone, Default)]
 pub struct Audio {
-    parts: Arc<[Arc<[i16]>]>,
+    parts: Arc<[Part]>,
     len: usize,
 }
 
 impl Audio {
     /// Samples in parts, one after the other.
-    pub(crate) fn of_parts(parts: impl IntoIterator<Item = Arc<[i16]>>) -> Self {
-        let parts: Arc<[Arc<[i16]>]> = parts.into_iter().collect();
-        let len = parts.iter().map(|part| part.len()).sum();
+    pub(crate) fn of_parts(parts: impl IntoIterator<Item = Part>) -> Self {
+        let parts: Arc<[Part]> = parts.into_iter().collect();
+        let len = parts.iter().map(Part::len).sum();
         Self { parts, len }
     }
 
@@ -30,12 +82,12 @@ impl Audio {
 
     /// All samples, one after the other.
     pub fn iter(&self) -> impl Iterator<Item = i16> {
-        self.parts.iter().flat_map(|part| part.iter().copied())
+        self.parts.iter().flat_map(|part| part.samples().into_owned())
     }
 
     /// A copy in one piece.
     pub fn to_vec(&self) -> Vec<i16> {
-        self.parts.concat()
+        self.range(0..self.len)
     }
 
     /// A copy of some samples; those that are not there are left out.
@@ -45,7 +97,9 @@ impl Audio {
         for part in &*self.parts {
             let place = |at: usize| at.clamp(begin, begin + part.len()) - begin;
             let (from, to) = (place(range.start), place(range.end));
-            samples.extend_from_slice(&part[from..to.max(from)]);
+            if from < to {
+                samples.extend_from_slice(&part.samples()[from..to]);
+            }
             begin += part.len();
         }
         samples
@@ -54,10 +108,10 @@ impl Audio {
     /// Whether the shorter of the two is the beginning of the longer.
     pub(crate) fn begins_like(&self, other: &Self) -> bool {
         let shared = self.parts.iter().zip(&*other.parts);
-        let shared = shared.take_while(|(ours, theirs)| Arc::ptr_eq(ours, theirs));
+        let shared = shared.take_while(|(ours, theirs)| ours.is(theirs));
         let known: usize = shared.map(|(part, _)| part.len()).sum();
-        let (ours, theirs) = (self.iter().skip(known), other.iter().skip(known));
-        ours.zip(theirs).all(|(ours, theirs)| ours == theirs)
+        let both = known..self.len.min(other.len);
+        self.range(both.clone()) == other.range(both)
     }
 }
 
@@ -78,13 +132,13 @@ impl std::fmt::Debug for Audio {
 
 impl From<&[i16]> for Audio {
     fn from(samples: &[i16]) -> Self {
-        Self::of_parts([Arc::from(samples)])
+        Self::of_parts([Part::plain(samples)])
     }
 }
 
 impl From<Vec<i16>> for Audio {
     fn from(samples: Vec<i16>) -> Self {
-        Self::of_parts([Arc::from(samples)])
+        Self::from(&samples[..])
     }
 }
 
@@ -105,7 +159,14 @@ mod tests {
     }
 
     fn audio(parts: &[Vec<i16>]) -> Audio {
-        Audio::of_parts(parts.iter().map(|part| Arc::from(&part[..])))
+        let parts = parts.iter().enumerate();
+        Audio::of_parts(parts.map(|(at, part)| {
+            if at % 2 == 0 {
+                Part::packed(part)
+            } else {
+                Part::plain(part)
+            }
+        }))
     }
 
     proptest! {

@@ -12,7 +12,7 @@ mod options;
 use std::collections::VecDeque;
 
 use crate::SAMPLES_PER_MS;
-use crate::voice::{Detector, FRAME_MS, FRAME_SAMPLES, VoiceDetector, is_noisy};
+use crate::voice::{Detector, FRAME_MS, FRAME_SAMPLES, VoiceDetector, is_noisy, levels, rms};
 use cut::cut_place;
 pub use event::ListenerEvent;
 use growing::Growing;
@@ -47,6 +47,8 @@ struct Open {
     number: u64,
     start_ms: u64,
     samples: Growing,
+    /// How loud each of its frames is.
+    levels: Vec<f64>,
     /// The end of the last frame with voice.
     voice_end_ms: u64,
     /// Voice since the last hypothesis was asked for.
@@ -179,7 +181,8 @@ impl<D: VoiceDetector> Listener<D> {
         if voiced_ms < self.options.onset_ms {
             return;
         }
-        let samples = Growing::of(self.pre_roll.make_contiguous());
+        let before = self.pre_roll.make_contiguous();
+        let (samples, levels) = (Growing::of(before), levels(before));
         self.pre_roll.clear();
         let start_ms = self.now_ms - (samples.len() / SAMPLES_PER_MS) as u64;
         let number = self.next_utterance;
@@ -192,6 +195,7 @@ impl<D: VoiceDetector> Listener<D> {
             number,
             start_ms,
             samples,
+            levels,
             voice_end_ms: self.now_ms,
             fresh_ms: voiced_ms,
             is_new: true,
@@ -205,6 +209,7 @@ impl<D: VoiceDetector> Listener<D> {
     fn grow(&mut self, frame: &[i16], voice: bool, events: &mut Vec<ListenerEvent>) {
         let Some(open) = &mut self.open else { return };
         open.samples.extend(frame);
+        open.levels.push(rms(frame));
         if voice {
             let paused_ms = self.now_ms - open.voice_end_ms;
             if paused_ms >= open.sentence_pause_ms(&self.options) {
@@ -261,13 +266,13 @@ impl<D: VoiceDetector> Listener<D> {
         } else {
             open.samples.len()
         };
-        let audio = open.samples.head(end);
         if at_pause {
-            open.is_noisy = is_noisy(&audio.to_vec());
+            let frames = (end / FRAME_SAMPLES).min(open.levels.len());
+            open.is_noisy = is_noisy(open.levels[..frames].to_vec());
         }
         events.push(ListenerEvent::Hypothesise {
             utterance: open.number,
-            audio,
+            audio: open.samples.head(end),
             start_ms: open.start_ms,
             at_pause,
         });
@@ -306,7 +311,9 @@ impl<D: VoiceDetector> Listener<D> {
         });
         // The last half of the pause is heard again: the next word's first sound may be in it.
         let again_ms = self.options.pause_ms / 2;
-        let again = at.saturating_sub(again_ms as usize * SAMPLES_PER_MS);
+        let rest = open
+            .samples
+            .tail(at.saturating_sub(again_ms as usize * SAMPLES_PER_MS));
         let start_ms = open.start_ms + sentence_ms - again_ms;
         let number = self.next_utterance;
         self.next_utterance += 1;
@@ -317,7 +324,8 @@ impl<D: VoiceDetector> Listener<D> {
         self.open = Some(Open {
             number,
             start_ms,
-            samples: Growing::of(&open.samples.tail(again)),
+            samples: Growing::of(&rest),
+            levels: levels(&rest),
             voice_end_ms: open.voice_end_ms,
             fresh_ms: open.voice_end_ms - start_ms - again_ms,
             is_new: true,
@@ -380,6 +388,7 @@ impl<D: VoiceDetector> Listener<D> {
             number,
             start_ms: at_ms,
             samples: Growing::of(&tail),
+            levels: levels(&tail),
             voice_end_ms: open.voice_end_ms.max(at_ms),
             fresh_ms,
             is_new: false,
