@@ -12,7 +12,7 @@ mod options;
 use std::collections::VecDeque;
 
 use crate::SAMPLES_PER_MS;
-use crate::voice::{Detector, FRAME_MS, FRAME_SAMPLES, VoiceDetector, is_noisy, levels, rms};
+use crate::voice::{Detector, FRAME_MS, FRAME_SAMPLES, VoiceDetector};
 use cut::cut_place;
 pub use event::ListenerEvent;
 use growing::Growing;
@@ -47,8 +47,6 @@ struct Open {
     number: u64,
     start_ms: u64,
     samples: Growing,
-    /// How loud each of its frames is.
-    levels: Vec<f64>,
     /// The end of the last frame with voice.
     voice_end_ms: u64,
     /// Voice since the last hypothesis was asked for.
@@ -61,8 +59,6 @@ struct Open {
     pauses: Vec<u64>,
     /// A sentence ends with so much of the utterance: the end of the pause behind it.
     sentence_ms: Option<u64>,
-    /// What was looked at last was said in noise.
-    is_noisy: bool,
 }
 
 impl Open {
@@ -70,15 +66,6 @@ impl Open {
     fn may_end_at_pause(&self, options: &ListenerOptions) -> bool {
         self.pauses.last() == Some(&self.voice_end_ms)
             && self.voice_end_ms - self.start_ms + options.pause_ms >= options.sentence_ms
-    }
-
-    /// The pause that ends it behind a sentence.
-    fn sentence_pause_ms(&self, options: &ListenerOptions) -> u64 {
-        if self.is_noisy {
-            options.noisy_pause_ms
-        } else {
-            options.sentence_pause_ms
-        }
     }
 
     /// The samples up to the end of what is said. The pause itself has nothing to recognise; a little of it keeps the last
@@ -181,8 +168,7 @@ impl<D: VoiceDetector> Listener<D> {
         if voiced_ms < self.options.onset_ms {
             return;
         }
-        let before = self.pre_roll.make_contiguous();
-        let (samples, levels) = (Growing::of(before), levels(before));
+        let samples = Growing::of(self.pre_roll.make_contiguous());
         self.pre_roll.clear();
         let start_ms = self.now_ms - (samples.len() / SAMPLES_PER_MS) as u64;
         let number = self.next_utterance;
@@ -195,24 +181,21 @@ impl<D: VoiceDetector> Listener<D> {
             number,
             start_ms,
             samples,
-            levels,
             voice_end_ms: self.now_ms,
             fresh_ms: voiced_ms,
             is_new: true,
             pause: Pause::Unseen,
             pauses: Vec::new(),
             sentence_ms: None,
-            is_noisy: false,
         });
     }
 
     fn grow(&mut self, frame: &[i16], voice: bool, events: &mut Vec<ListenerEvent>) {
         let Some(open) = &mut self.open else { return };
         open.samples.extend(frame);
-        open.levels.push(rms(frame));
         if voice {
             let paused_ms = self.now_ms - open.voice_end_ms;
-            if paused_ms >= open.sentence_pause_ms(&self.options) {
+            if paused_ms >= self.options.sentence_pause_ms {
                 open.pauses.push(open.voice_end_ms);
             }
             let may_end = open.may_end_at_pause(&self.options);
@@ -233,7 +216,7 @@ impl<D: VoiceDetector> Listener<D> {
         let options = &self.options;
         let longest_pause_ms = match open.pause {
             Pause::Known { is_sentence: true } if self.now_ms - open.start_ms >= options.sentence_ms => {
-                open.sentence_pause_ms(options)
+                options.sentence_pause_ms
             }
             Pause::Known { is_sentence: true } => options.sentence_silence_ms,
             Pause::Known { is_sentence: false } => options.unfinished_silence_ms,
@@ -266,10 +249,6 @@ impl<D: VoiceDetector> Listener<D> {
         } else {
             open.samples.len()
         };
-        if at_pause {
-            let frames = (end / FRAME_SAMPLES).min(open.levels.len());
-            open.is_noisy = is_noisy(open.levels[..frames].to_vec());
-        }
         events.push(ListenerEvent::Hypothesise {
             utterance: open.number,
             audio: open.samples.head(end),
@@ -325,7 +304,6 @@ impl<D: VoiceDetector> Listener<D> {
             number,
             start_ms,
             samples: Growing::of(&rest),
-            levels: levels(&rest),
             voice_end_ms: open.voice_end_ms,
             fresh_ms: open.voice_end_ms - start_ms - again_ms,
             is_new: true,
@@ -336,7 +314,6 @@ impl<D: VoiceDetector> Listener<D> {
                 .filter(|&from_ms| from_ms > start_ms)
                 .collect(),
             sentence_ms: None,
-            is_noisy: open.is_noisy,
         });
         // The pause that lasts began in the utterance that is over: nobody has looked at what is left of it.
         if self.now_ms - open.voice_end_ms >= self.options.pause_ms {
@@ -388,14 +365,12 @@ impl<D: VoiceDetector> Listener<D> {
             number,
             start_ms: at_ms,
             samples: Growing::of(&tail),
-            levels: levels(&tail),
             voice_end_ms: open.voice_end_ms.max(at_ms),
             fresh_ms,
             is_new: false,
             pause: Pause::Unseen,
             pauses: Vec::new(),
             sentence_ms: None,
-            is_noisy: open.is_noisy,
         });
     }
 }

@@ -16,8 +16,6 @@ pub struct ListenerOptions {
     pub sentence_ms: u64,
     /// behind which there is a pause of this, even if the speaker has gone on before that is known.
     pub sentence_pause_ms: u64,
-    /// The same in noise, where Whisper ends sentences that go on.
-    pub noisy_pause_ms: u64,
     /// A pause that ends an utterance whose last words do not: the speaker is looking for the next one.
     pub unfinished_silence_ms: u64,
     /// Voice within the last 100 ms that begins an utterance.
@@ -38,8 +36,7 @@ impl Default for ListenerOptions {
             silence_ms: 600,
             sentence_silence_ms: 500,
             sentence_ms: 2_000,
-            sentence_pause_ms: 240,
-            noisy_pause_ms: 320,
+            sentence_pause_ms: 320,
             unfinished_silence_ms: 900,
             onset_ms: 60,
             first_ms: 400,

@@ -8,13 +8,9 @@ const NOISY_DB: f64 = 20.0;
 const LOUD_SHARE: f64 = 0.95;
 const QUIET_SHARE: f64 = 0.05;
 
-/// How loud it is, frame by frame: root mean squares.
-pub(crate) fn levels(audio: &[i16]) -> Vec<f64> {
-    audio.chunks_exact(FRAME_SAMPLES).map(rms).collect()
-}
-
 /// Whether an utterance's loud moments are hardly above its quiet ones. The pauses around its words are part of it.
-pub(crate) fn is_noisy(mut levels: Vec<f64>) -> bool {
+pub(crate) fn is_noisy(audio: &[i16]) -> bool {
+    let mut levels: Vec<f64> = audio.chunks_exact(FRAME_SAMPLES).map(rms).collect();
     levels.sort_unstable_by(f64::total_cmp);
     let at = |share: f64| levels.get((levels.len() as f64 * share) as usize).copied();
     match (at(QUIET_SHARE), at(LOUD_SHARE)) {
@@ -36,8 +32,8 @@ mod tests {
                 .map(|i| (voice(i) + noise) * if i % 2 == 0 { 1 } else { -1 })
                 .collect()
         };
-        let noisy = [0, 30, 300, 1_000].map(|noise| is_noisy(levels(&utterance(noise))));
+        let noisy = [0, 30, 300, 1_000].map(|noise| is_noisy(&utterance(noise)));
         assert_eq!(noisy, [false, false, false, true]);
-        assert!(!is_noisy(Vec::new()));
+        assert!(!is_noisy(&[]));
     }
 }

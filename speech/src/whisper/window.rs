@@ -1,6 +1,6 @@
 //! How much of its window the encoder computes for an utterance. The less the sooner, but in noise it hears better with more.
 
-use crate::voice::{is_noisy, levels};
+use crate::voice::is_noisy;
 
 /// The encoder's whole window: 30 s at 50 frames a second.
 pub(super) const FULL_CONTEXT: i32 = 1500;
@@ -36,7 +36,7 @@ const NOISY: Window = Window {
 impl Window {
     /// For an utterance that may become the record.
     pub(super) fn careful(audio: &[i16]) -> Self {
-        if is_noisy(levels(audio)) { NOISY } else { CAREFUL }
+        if is_noisy(audio) { NOISY } else { CAREFUL }
     }
 
     /// The encoder's frames for so much audio.
