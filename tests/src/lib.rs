@@ -10,4 +10,5 @@ pub mod participant;
 pub mod soak;
 pub mod sound;
 pub mod speech_file;
+pub mod token;
 pub mod tone;

@@ -13,10 +13,10 @@ use livekit::prelude::*;
 use livekit::webrtc::audio_source::native::NativeAudioSource;
 use livekit::webrtc::audio_source::{AudioSourceOptions, RtcAudioSource};
 use livekit::webrtc::audio_stream::native::NativeAudioStream;
-use livekit_api::access_token::{AccessToken, VideoGrants};
 use runner::cache::Cache;
 use runner::parts;
 use runner::servers::{Livekit, choose_tls};
+use system_tests::token::token;
 use system_tests::tone::{AMPLITUDE, RATE_HZ, play};
 use tokio::net::UdpSocket;
 use tokio::sync::mpsc::UnboundedReceiver;
@@ -74,14 +74,7 @@ struct Participant {
 impl Participant {
     /// In the room, and with a tone there.
     async fn join(server: &Livekit, identity: &str) -> Result<Self> {
-        let token = AccessToken::with_api_key(&server.api_key, &server.api_secret)
-            .with_identity(identity)
-            .with_grants(VideoGrants {
-                room_join: true,
-                room: "moved".into(),
-                ..Default::default()
-            })
-            .to_jwt()?;
+        let token = token(server, "moved", identity)?;
         let (room, events) = Room::connect(&server.url, &token, RoomOptions::default()).await?;
         let source = NativeAudioSource::new(AudioSourceOptions::default(), RATE_HZ, 1, 100);
         let track = LocalAudioTrack::create_audio_track("tone", RtcAudioSource::Native(source.clone()));

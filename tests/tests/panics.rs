@@ -6,28 +6,16 @@ use std::time::Duration;
 use agent::session::room;
 use anyhow::{Context as _, Result};
 use livekit::prelude::*;
-use livekit_api::access_token::{AccessToken, VideoGrants};
 use runner::cache::Cache;
 use runner::parts;
 use runner::servers::{Livekit, choose_tls};
+use system_tests::token::token;
 use tokio::sync::mpsc;
 use tokio::time::timeout;
 
+const ROOM: &str = "panics";
 /// Long enough for a loaded machine; nobody else would send it out: its connection stays.
 const LIMIT: Duration = Duration::from_secs(20);
-
-fn token(server: &Livekit, identity: &str) -> Result<String> {
-    let grants = VideoGrants {
-        room_join: true,
-        room: "panics".into(),
-        ..Default::default()
-    };
-    AccessToken::with_api_key(&server.api_key, &server.api_secret)
-        .with_identity(identity)
-        .with_grants(grants)
-        .to_jwt()
-        .context("signing a token")
-}
 
 async fn wait_for(
     events: &mut mpsc::UnboundedReceiver<RoomEvent>,
@@ -50,10 +38,14 @@ async fn a_session_that_panics_leaves_its_room() -> Result<()> {
     let workspace = Path::new(env!("CARGO_MANIFEST_DIR"));
     let parts = parts::ensure(&cache, workspace.parent().context("a workspace")?)?;
     let mut server = Livekit::start(&parts, &run.path).await?;
-    let (witness, mut seen) =
-        Room::connect(&server.url, &token(&server, "witness")?, RoomOptions::default()).await?;
+    let (witness, mut seen) = Room::connect(
+        &server.url,
+        &token(&server, ROOM, "witness")?,
+        RoomOptions::default(),
+    )
+    .await?;
 
-    let (url, its_token) = (server.url.clone(), token(&server, "agent")?);
+    let (url, its_token) = (server.url.clone(), token(&server, ROOM, "agent")?);
     let (fault, has_fault) = tokio::sync::oneshot::channel::<()>();
     let session = tokio::spawn(async move {
         let (link, _events) = room::join(&url, &its_token).await.expect("the room");

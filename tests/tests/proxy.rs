@@ -9,11 +9,11 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
 use livekit::prelude::*;
-use livekit_api::access_token::{AccessToken, VideoGrants};
 use runner::cache::Cache;
 use runner::parts;
 use runner::servers::{Livekit, choose_tls};
 use system_tests::certificates::Certificates;
+use system_tests::token::token;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use tokio_rustls::TlsAcceptor;
@@ -106,14 +106,7 @@ async fn proxy(target: String) -> Result<(String, Arc<AtomicUsize>)> {
 
 /// Has a participant in a process of their own join the server at `url`.
 async fn join(test: &str, server: &Livekit, url: &str, environment: &[(&str, &OsStr)]) -> Result<Output> {
-    let token = AccessToken::with_api_key(&server.api_key, &server.api_secret)
-        .with_identity("behind")
-        .with_grants(VideoGrants {
-            room_join: true,
-            room: "proxy".into(),
-            ..Default::default()
-        })
-        .to_jwt()?;
+    let token = token(server, "proxy", "behind")?;
     let joined = tokio::process::Command::new(std::env::current_exe()?)
         .args(["--exact", test, "--nocapture"])
         .env_remove("SSL_CERT_FILE")

@@ -13,11 +13,11 @@ use livekit::webrtc::audio_source::{AudioSourceOptions, RtcAudioSource};
 use livekit::webrtc::audio_stream::native::NativeAudioStream;
 use livekit::webrtc::peer_connection_factory::IceTransportsType;
 use livekit::webrtc::stats::RtcStats;
-use livekit_api::access_token::{AccessToken, VideoGrants};
 use runner::cache::Cache;
 use runner::parts;
 use runner::servers::{Livekit, Relay};
 use system_tests::certificates::Certificates;
+use system_tests::token::token;
 use system_tests::tone::{RATE_HZ, play};
 use tokio::sync::mpsc::UnboundedReceiver;
 
@@ -28,14 +28,7 @@ const JOIN_LIMIT: Duration = Duration::from_secs(10);
 const FOLDER: &str = "RELAYS_TEST_FOLDER";
 
 async fn join(server: &Livekit, identity: &str) -> Result<(Room, UnboundedReceiver<RoomEvent>)> {
-    let token = AccessToken::with_api_key(&server.api_key, &server.api_secret)
-        .with_identity(identity)
-        .with_grants(VideoGrants {
-            room_join: true,
-            room: "relays".into(),
-            ..Default::default()
-        })
-        .to_jwt()?;
+    let token = token(server, "relays", identity)?;
     let mut options = RoomOptions::default();
     options.rtc_config.ice_transport_type = IceTransportsType::Relay;
     tokio::time::timeout(JOIN_LIMIT, Room::connect(&server.url, &token, options))

@@ -7,13 +7,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result};
-use livekit_api::access_token::{AccessToken, VideoGrants};
 use peak_alloc::PeakAlloc;
 use runner::cache::Cache;
 use runner::parts;
 use runner::servers::{Livekit, choose_tls};
 use system_tests::soak::{self, Pace, Plan, Tally};
 use system_tests::speech_file;
+use system_tests::token::token;
 use tokio::runtime::Handle;
 use tokio::time::Instant;
 
@@ -68,19 +68,14 @@ async fn rest(allowed: Held) -> Result<Held> {
 }
 
 fn tokens(server: &Livekit, round: u64) -> Result<Vec<String>> {
-    let token = |person: usize| {
-        let grants = VideoGrants {
-            room_join: true,
-            room: format!("soak-{round}-{}", person % 2),
-            ..Default::default()
-        };
-        let token = AccessToken::with_api_key(&server.api_key, &server.api_secret)
-            .with_identity(&format!("person-{person}"))
-            .with_grants(grants)
-            .to_jwt();
-        token.context("signing a token")
+    let of = |person: usize| {
+        token(
+            server,
+            &format!("soak-{round}-{}", person % 2),
+            &format!("person-{person}"),
+        )
     };
-    (0..PEOPLE).map(token).collect()
+    (0..PEOPLE).map(of).collect()
 }
 
 #[tokio::test(flavor = "multi_thread")]

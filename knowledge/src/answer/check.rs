@@ -146,7 +146,7 @@ fn claims(reply: &str) -> Vec<Claim> {
 
     let mut out: Vec<Claim> = Vec::new();
     for range in sentences(&bare) {
-        let text = plain(&bare[range.clone()]);
+        let text = without_marks(plain(&bare[range.clone()]));
         let pointers: Vec<usize> = marks
             .iter()
             .filter(|mark| range.contains(&mark.range.start))
@@ -162,12 +162,22 @@ fn claims(reply: &str) -> Vec<Claim> {
         let closed =
             !pointers.is_empty() || text.ends_with(['.', '!', '?', '…', '。', '！', '？', '"', '”', ')']);
         out.push(Claim {
-            text: tidy(&text),
+            text,
             pointers,
             closed,
         });
     }
     out
+}
+
+/// Takes out what would read as a pointer only now: of "[90 【1】]" the inner mark was taken, of "[*90*]" the emphasis,
+/// and "[90]" is left, which the model never wrote and nobody checked.
+fn without_marks(text: String) -> String {
+    let mut text = tidy(&text);
+    while !pointers(&text).is_empty() {
+        text = tidy(&without_pointers(&text));
+    }
+    text
 }
 
 /// "eight ." after a mark was taken from between: the blank goes.
@@ -404,6 +414,17 @@ mod tests {
             without_pointers(&checked.text),
             "The practice opens at eight On weekdays the practice opens for a consultation"
         );
+    }
+
+    #[test]
+    fn no_pointer_comes_about_by_taking_others_off() {
+        for reply in [
+            "It is closed on Sundays [90 【1】].",
+            "It is closed on Sundays [*90*] [1].",
+        ] {
+            let checked = check(reply, true, &two());
+            assert_eq!(checked.text, "It is closed on Sundays. [1]", "{reply}");
+        }
     }
 
     #[test]

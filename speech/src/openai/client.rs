@@ -257,11 +257,12 @@ impl Shared {
         let form = self.form(request, file, has_times);
         let body = client.audio().transcription().create_raw(form).await;
         let body = body.map_err(|_| watch.fault())?;
+        let audio = request.audio.to_vec();
         let words = if watch.is_plain() {
             let text = std::str::from_utf8(&body).map_err(|_| Fault::Rubbish)?;
-            read_text(text, &request.audio.to_vec(), request.start_ms)
+            read_text(text, &audio, request.start_ms)
         } else {
-            read_json(&body, &request.audio.to_vec(), request.start_ms)
+            read_json(&body, &audio, request.start_ms)
         };
         words.map_err(|_| {
             tracing::warn!(

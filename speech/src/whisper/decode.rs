@@ -56,11 +56,8 @@ pub(super) fn decode(
         return Ok(Vec::new());
     }
     let audio_ms = (request.audio.len() / SAMPLES_PER_MS) as u64;
-    let mut samples: Vec<f32> = request
-        .audio
-        .iter()
-        .map(|sample| f32::from(sample) / 32_768.0)
-        .collect();
+    let audio = request.audio.to_vec();
+    let mut samples: Vec<f32> = audio.iter().map(|&sample| f32::from(sample) / 32_768.0).collect();
     samples.resize(samples.len().max(PADDED_MS * SAMPLES_PER_MS), 0.0);
     if request.kind == RequestKind::Partial {
         return look(context, state, vocabulary, request, &samples);
@@ -73,7 +70,7 @@ pub(super) fn decode(
             .unwrap_or_default(),
     };
     let prompt = &prompt[prompt.len().saturating_sub(PROMPT_TOKENS)..];
-    let frames = Window::careful(&request.audio.to_vec()).frames(audio_ms);
+    let frames = Window::careful(&audio).frames(audio_ms);
     let mut words = run(state, request, &samples, prompt, frames)?;
     if guard::echoes(&words, &request.prompt) {
         words = run(state, request, &samples, &[], frames)?;

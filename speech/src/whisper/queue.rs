@@ -54,21 +54,23 @@ impl<T> Queue<T> {
 
     /// The pause in an utterance is over, and was too short to end it: a look at it that waits is a partial.
     pub fn pause_over(&mut self, stream: StreamId, utterance: u64) {
-        for (waiting, _) in &mut self.partials {
-            if (waiting.stream, waiting.utterance, waiting.kind) == (stream, utterance, RequestKind::Pause) {
-                waiting.kind = RequestKind::Partial;
-            }
+        if let Some(at) = self.look_at(stream, utterance) {
+            self.partials[at].0.kind = RequestKind::Partial;
         }
     }
 
     /// An utterance is over, and its record is a look that waits: it is a final from now on.
     pub fn awaited(&mut self, stream: StreamId, utterance: u64) {
+        let has_room = self.finals.len() < FINALS_LIMIT;
+        let at = self.look_at(stream, utterance).filter(|_| has_room);
+        self.finals.extend(at.and_then(|at| self.partials.remove(at)));
+    }
+
+    /// Where the look at an utterance's pause waits; a stream has one request there at most.
+    fn look_at(&self, stream: StreamId, utterance: u64) -> Option<usize> {
         let look = (stream, utterance, RequestKind::Pause);
         let mut partials = self.partials.iter();
-        let at = partials
-            .position(|(waiting, _)| (waiting.stream, waiting.utterance, waiting.kind) == look)
-            .filter(|_| self.finals.len() < FINALS_LIMIT);
-        self.finals.extend(at.and_then(|at| self.partials.remove(at)));
+        partials.position(|(waiting, _)| (waiting.stream, waiting.utterance, waiting.kind) == look)
     }
 
     /// The next request to work on.
@@ -103,6 +105,13 @@ mod tests {
         }
     }
 
+    /// The answers as they are worked on.
+    fn order(mut queue: Queue<&'static str>) -> Vec<&'static str> {
+        std::iter::from_fn(|| queue.pop())
+            .map(|(_, answer)| answer)
+            .collect()
+    }
+
     #[test]
     fn finals_go_first_and_only_the_newest_partial_of_a_stream_waits() {
         let mut queue = Queue::default();
@@ -113,10 +122,7 @@ mod tests {
             Some(("a", RecogniseError::Overtaken))
         );
         assert_eq!(queue.push(request(3, 7, RequestKind::Final), "d"), None);
-        let order: Vec<_> = std::iter::from_fn(|| queue.pop())
-            .map(|(_, answer)| answer)
-            .collect();
-        assert_eq!(order, ["d", "c", "b"]);
+        assert_eq!(order(queue), ["d", "c", "b"]);
     }
 
     #[test]
@@ -125,10 +131,7 @@ mod tests {
         queue.push(request(1, 0, RequestKind::Partial), "partial");
         queue.push(request(2, 0, RequestKind::Pause), "pause");
         queue.push(request(3, 0, RequestKind::Final), "final");
-        let order: Vec<_> = std::iter::from_fn(|| queue.pop())
-            .map(|(_, answer)| answer)
-            .collect();
-        assert_eq!(order, ["final", "pause", "partial"]);
+        assert_eq!(order(queue), ["final", "pause", "partial"]);
     }
 
     #[test]
@@ -160,10 +163,7 @@ mod tests {
         let newer = queue.push(request(2, 5, RequestKind::Partial), "newer");
         assert_eq!(newer, None, "the next utterance does not overtake it");
         assert_eq!(queue.len(), (2, 2));
-        let order: Vec<_> = std::iter::from_fn(|| queue.pop())
-            .map(|(_, answer)| answer)
-            .collect();
-        assert_eq!(order, ["final", "awaited", "pause", "newer"]);
+        assert_eq!(order(queue), ["final", "awaited", "pause", "newer"]);
     }
 
     #[test]

@@ -3,10 +3,10 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result};
-use livekit_api::access_token::{AccessToken, VideoGrants};
 use runner::cache::{Cache, RunFolder};
 use runner::parts::{self, Parts};
 use runner::servers::{self, Livekit};
+use system_tests::token::token;
 use tokio::sync::{Mutex, MutexGuard};
 
 /// A tone of another clock, after a jitter buffer.
@@ -71,15 +71,7 @@ impl Ground {
     }
 
     pub(crate) fn token(&self, room: &str, identity: &str) -> Result<String> {
-        let grants = VideoGrants {
-            room_join: true,
-            room: room.to_owned(),
-            ..VideoGrants::default()
-        };
-        let token = AccessToken::with_api_key(&self.livekit.api_key, &self.livekit.api_secret)
-            .with_identity(identity)
-            .with_grants(grants);
-        Ok(token.to_jwt()?)
+        token(&self.livekit, room, identity)
     }
 
     pub(crate) async fn end(mut self) {

@@ -1,9 +1,9 @@
 //! The bounded queue between the ticker and the reader of one stream. Never blocks: a reader who is
 //! late loses the oldest frames, and the count of them is kept.
 //!
-//! Sound comes two frames at a time, every 20 ms, and wakes the reader. Digital silence waits until more of it has come together: most
-//! microphones of a meeting are silent most of the time, and waking their readers costs more than all else that is done for
-//! them.
+//! Sound comes two frames at a time, every 20 ms, and wakes the reader. Digital silence waits until more of it has come
+//! together: most microphones of a meeting are silent most of the time, and waking their readers costs more than all else
+//! that is done for them.
 
 use std::{
     collections::VecDeque,

@@ -96,6 +96,7 @@ mod tests {
         slot.set(None);
         slot.call(|_| panic!("nothing is set"));
     }
+
     #[test]
     fn nothing_that_is_set_after_the_end_is_kept() {
         let slot: Callback<Boxed> = Callback::default();
