@@ -6,10 +6,9 @@ use anyhow::{Context as _, Result};
 use super::figure::{Figure, OURS};
 use super::meeting::{self, Held};
 use super::programme::{self, Plan, Track};
-use super::relay::{self, Count, Relay};
 use crate::api::Api;
 use crate::score::{WordErrors, word_errors};
-use crate::servers::{Durability, House};
+use crate::servers::{Count, Durability, House, LOSSY_ADDRESS, LossyWay};
 use crate::setup::Ready;
 
 const OFFLINE: &str = "Whisper tiny.en off line";
@@ -67,7 +66,7 @@ pub(super) async fn measure(ready: &Ready) -> Result<Accuracy> {
         &ready.binaries,
         &run.path,
         Durability::Disk,
-        relay::ADDRESS,
+        LOSSY_ADDRESS,
         told,
     )
     .await?;
@@ -75,7 +74,7 @@ pub(super) async fn measure(ready: &Ready) -> Result<Accuracy> {
         .livekit
         .udp_port()
         .context("LIVEKIT_URL is set: loss needs a server of our own")?;
-    let relay = Relay::start(port).await?;
+    let way = LossyWay::start(port).await?;
     let api = Api::new(&house.dispatcher.url, &house.dispatcher.api_key);
     let organisation = api.organisation("Figures", "Robin").await?;
     let mut accuracy = Accuracy::default();
@@ -89,11 +88,11 @@ pub(super) async fn measure(ready: &Ready) -> Result<Accuracy> {
         ),
     ] {
         eprintln!("{setting}");
-        relay.lose(loss_percent);
-        let before = relay.count();
+        way.lose(loss_percent);
+        let before = way.count();
         let files: Vec<_> = tracks.iter().map(|track| track.file.as_path()).collect();
         let held = meeting::hold(&house, &api, &organisation, &ready.binaries, &files).await?;
-        accuracy.add(&setting, tracks, &held, before, relay.count());
+        accuracy.add(&setting, tracks, &held, before, way.count());
     }
     house.stop().await;
     Ok(accuracy)

@@ -15,7 +15,6 @@ mod observer;
 mod page;
 mod peer;
 mod programme;
-mod relay;
 mod soak;
 mod speakers;
 mod streaming;

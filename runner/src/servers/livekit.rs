@@ -173,6 +173,9 @@ fn configuration(
     api_secret: &str,
     in_rtc: &str,
 ) -> String {
+    // A lite server only answers. Otherwise it asks clients by itself, from 127.0.0.1, and may find them past the address
+    // that they were told.
+    let is_lite = media_address != Ipv4Addr::LOCALHOST;
     format!(
         "port: {port}
 bind_addresses: [127.0.0.1]
@@ -180,6 +183,7 @@ rtc:
   tcp_port: {tcp_port}
   udp_port: {udp_port}
   node_ip: {media_address}
+  use_ice_lite: {is_lite}
   enable_loopback_candidate: true
   stun_servers: [127.0.0.1:9]
   interfaces:

@@ -2,6 +2,7 @@
 //! stopped, killed and started again on the same ports, which is what fault tests need.
 
 mod livekit;
+mod lossy;
 mod ours;
 mod postgres;
 mod relay;
@@ -12,6 +13,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context as _, Result};
 
 pub use livekit::Livekit;
+pub use lossy::{Count, LOSSY_ADDRESS, LossyWay};
 pub use ours::{Agent, Dispatcher, Transcriber};
 pub use postgres::{Durability, Postgres};
 pub use relay::Relay;

@@ -285,6 +285,7 @@ impl Engine {
                 break;
             }
         }
+        self.prepare_for_loss();
         self.report_drained_channels();
     }
 
@@ -308,8 +309,7 @@ impl Engine {
                 data: message.data,
                 binary: !message.is_string,
             }),
-            // The interceptors have taken what they need from it.
-            RTCMessage::RtcpPacket(..) => self.prepare_for_loss(),
+            // Of reports the interceptors have taken what they need.
             _ => {}
         }
     }

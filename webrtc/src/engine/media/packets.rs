@@ -92,8 +92,11 @@ impl Engine {
         ssrc.map_or(0, |ssrc| self.reports.lock().expected_loss_percent(ssrc))
     }
 
-    /// Reports have come: the encoders hear of the loss.
+    /// Where reports have come that change what is expected, the encoders hear of it.
     pub(in crate::engine) fn prepare_for_loss(&mut self) {
+        if !self.reports.lock().take_loss_changed() {
+            return;
+        }
         for (index, transceiver) in self.transceivers.iter().enumerate() {
             if transceiver.sender.attached.is_some()
                 && let Some(outbound) = transceiver.sender.outbound()

@@ -103,6 +103,7 @@ impl Engine {
     pub(super) fn update_sender(&mut self, index: usize) {
         let sends = self.is_sending(index);
         let sink = self.audio_sink.clone();
+        let expected_loss = self.expected_loss_percent(index);
         let Some(Transceiver { sender, .. }) = self.transceivers.get_mut(index) else {
             return;
         };
@@ -115,6 +116,8 @@ impl Engine {
         }
         if let Some(outbound) = sender.outbound() {
             outbound.attach(Arc::new(move |audio| sink.push(index, audio)), options);
+            // The track may be another one than the loss was reported of.
+            outbound.expect_loss(expected_loss);
             sender.attached = Some(options);
         }
     }

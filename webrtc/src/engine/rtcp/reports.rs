@@ -56,6 +56,8 @@ pub(in crate::engine) struct ReceivedReport {
 pub(in crate::engine) struct Reports {
     sent: HashMap<u32, SentStream>,
     received: HashMap<u32, ReceivedReport>,
+    /// A stream of ours has come to expect another loss.
+    loss_changed: bool,
 }
 
 #[derive(Debug, Default)]
@@ -79,6 +81,12 @@ impl Reports {
         self.sent
             .get(&ssrc)
             .map_or(0, |stream| stream.expected_loss.percent())
+    }
+
+    /// Whether a stream of ours has come to expect another loss since the last call. Asked here, because the stack hands on no
+    /// report on a connection that receives no sound.
+    pub(in crate::engine) fn take_loss_changed(&mut self) -> bool {
+        std::mem::take(&mut self.loss_changed)
     }
 
     /// What was reported last on a stream that the other side sends.
@@ -112,7 +120,9 @@ impl Reports {
     fn on_reception(&mut self, now: Instant, reports: &[ReceptionReport]) {
         for report in reports {
             if let Some(stream) = self.sent.get_mut(&report.ssrc) {
+                let before = stream.expected_loss.percent();
                 stream.on_reception(now, report);
+                self.loss_changed |= stream.expected_loss.percent() != before;
             }
         }
     }

@@ -1,5 +1,5 @@
-//! A bad network on this machine: a relay between LiveKit's clients and its server that loses a share of the sound on its
-//! way to the server. Which packets are lost follows from a seed and the order of the packets alone.
+//! A bad network on this machine: a way between LiveKit's clients and its server that loses a share of the sound that goes to
+//! the server. Which packets are lost follows from a seed and the order of the packets alone.
 
 use std::collections::HashMap;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -11,7 +11,7 @@ use tokio::net::UdpSocket;
 use tokio::task::JoinSet;
 
 /// Where clients find the server: another address of this machine than the one on which the server listens.
-pub(super) const ADDRESS: Ipv4Addr = Ipv4Addr::new(127, 0, 0, 2);
+pub const LOSSY_ADDRESS: Ipv4Addr = Ipv4Addr::new(127, 0, 0, 2);
 const SERVER: Ipv4Addr = Ipv4Addr::LOCALHOST;
 /// No packet of WebRTC is longer.
 const PACKET_MAX_BYTES: usize = 2_048;
@@ -21,7 +21,7 @@ const SEED: u64 = 5;
 
 /// What went through.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Count {
+pub struct Count {
     /// Packets of sound from clients.
     pub media: u64,
     /// Of these, lost.
@@ -35,23 +35,23 @@ struct Shared {
     lost: AtomicU64,
 }
 
-/// The running relay; it ends when dropped.
+/// The running way; it ends when dropped.
 #[derive(Debug)]
-pub(super) struct Relay {
+pub struct LossyWay {
     shared: Arc<Shared>,
     // Aborts its task.
     _task: JoinSet<()>,
 }
 
-impl Relay {
-    /// Relays the port of this number, without loss.
+impl LossyWay {
+    /// LossyWays the port of this number, without loss.
     ///
     /// # Errors
     /// The port is taken.
-    pub(super) async fn start(port: u16) -> Result<Self> {
-        let front = UdpSocket::bind((ADDRESS, port))
+    pub async fn start(port: u16) -> Result<Self> {
+        let front = UdpSocket::bind((LOSSY_ADDRESS, port))
             .await
-            .with_context(|| format!("relaying {ADDRESS}:{port}"))?;
+            .with_context(|| format!("relaying {LOSSY_ADDRESS}:{port}"))?;
         let shared = Arc::new(Shared::default());
         let mut task = JoinSet::new();
         let server = SocketAddr::from((SERVER, port));
@@ -60,12 +60,12 @@ impl Relay {
     }
 
     /// From now on this share of the sound is lost.
-    pub(super) fn lose(&self, percent: u32) {
+    pub fn lose(&self, percent: u32) {
         self.shared.loss_percent.store(percent, Ordering::Relaxed);
     }
 
     /// What went through so far.
-    pub(super) fn count(&self) -> Count {
+    pub fn count(&self) -> Count {
         Count {
             media: self.shared.media.load(Ordering::Relaxed),
             lost: self.shared.lost.load(Ordering::Relaxed),
@@ -159,23 +159,23 @@ mod tests {
     async fn sound_is_lost_as_asked_and_everything_else_arrives() {
         let server = UdpSocket::bind((SERVER, 0)).await.unwrap();
         let port = server.local_addr().unwrap().port();
-        let relay = Relay::start(port).await.unwrap();
+        let way = LossyWay::start(port).await.unwrap();
         let client = UdpSocket::bind((SERVER, 0)).await.unwrap();
-        client.connect((ADDRESS, port)).await.unwrap();
+        client.connect((LOSSY_ADDRESS, port)).await.unwrap();
         let mut packet = [0; 16];
-        relay.lose(100);
+        way.lose(100);
         for _ in 0..50 {
             client.send(&[0x80, 111, 1]).await.unwrap();
         }
         client.send(&[0x80, 200, 2]).await.unwrap();
         let (size, from) = server.recv_from(&mut packet).await.unwrap();
         assert_eq!(packet[..size], [0x80, 200, 2]);
-        assert_eq!(relay.count(), Count { media: 50, lost: 50 });
+        assert_eq!(way.count(), Count { media: 50, lost: 50 });
         // Backwards nothing is lost.
         server.send_to(&[0x80, 111, 3], from).await.unwrap();
         let back = tokio::time::timeout(Duration::from_secs(5), client.recv(&mut packet)).await;
         assert_eq!(packet[..back.unwrap().unwrap()], [0x80, 111, 3]);
-        relay.lose(0);
+        way.lose(0);
         client.send(&[0x80, 111, 4]).await.unwrap();
         let (size, _) = server.recv_from(&mut packet).await.unwrap();
         assert_eq!(packet[..size], [0x80, 111, 4]);

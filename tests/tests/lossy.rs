@@ -1,0 +1,95 @@
+//! Speech through a network that loses a tenth of it: a participant who only speaks hears of the loss from the media server, and
+//! sends copies from which the listener gets most of it back.
+
+use std::path::Path;
+use std::time::Duration;
+
+use anyhow::{Context as _, Result};
+use futures_util::StreamExt as _;
+use livekit::prelude::*;
+use livekit::webrtc::audio_stream::native::NativeAudioStream;
+use livekit::webrtc::stats::RtcStats;
+use runner::cache::Cache;
+use runner::parts;
+use runner::servers::{LOSSY_ADDRESS, Livekit, LossyWay, choose_tls};
+use system_tests::participant::Participant;
+use system_tests::speech_file;
+use system_tests::token::token;
+
+const ROOM: &str = "lossy";
+const LOSS_PERCENT: u32 = 10;
+const SPEECH: Duration = Duration::from_secs(30);
+const LIMIT: Duration = Duration::from_secs(60);
+
+/// What a listener knows of a track: packets that never came, and of how many the sound was got back from a copy.
+#[derive(Debug, Default)]
+struct Received {
+    lost: i64,
+    recovered: u64,
+}
+
+async fn received(track: &RemoteAudioTrack) -> Result<Received> {
+    let stats = track.get_stats().await?;
+    let inbound = stats.iter().find_map(|stats| match stats {
+        RtcStats::InboundRtp(inbound) => Some(inbound),
+        _ => None,
+    });
+    let inbound = inbound.context("a received track has statistics")?;
+    Ok(Received {
+        lost: inbound.received.packets_lost,
+        recovered: inbound.inbound.fec_packets_received,
+    })
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn most_of_what_is_lost_is_got_back() -> Result<()> {
+    choose_tls();
+    let cache = Cache::open()?;
+    let run = cache.run_folder("tests-lossy")?;
+    let workspace = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let parts = parts::ensure(&cache, workspace.parent().context("a workspace")?)?;
+    let mut server = Livekit::start_behind(&parts, &run.path, LOSSY_ADDRESS).await?;
+    let way = LossyWay::start(server.udp_port().context("a server of our own")?).await?;
+    way.lose(LOSS_PERCENT);
+
+    let (listener, mut events) = Room::connect(
+        &server.url,
+        &token(&server, ROOM, "listener")?,
+        RoomOptions::default(),
+    )
+    .await?;
+    // Deaf: on a connection that brings no sound there is nothing but the server's reports.
+    let (speaker, _heard) = Participant::join_deaf(&server.url, &token(&server, ROOM, "speaker")?).await?;
+    let track = tokio::time::timeout(LIMIT, async {
+        loop {
+            let event = events.recv().await.context("the room is gone")?;
+            if let RoomEvent::TrackSubscribed {
+                track: RemoteTrack::Audio(track),
+                ..
+            } = event
+            {
+                return anyhow::Ok(track);
+            }
+        }
+    });
+    let track = track.await.context("waiting for the speaker's track")??;
+    let mut stream = NativeAudioStream::new(track.rtc_track(), 16_000, 1);
+    let listening = tokio::spawn(async move { while stream.next().await.is_some() {} });
+
+    let mut speech = speech_file::read(&parts.recordings.join("two_cities.wav"))?;
+    speech.truncate(SPEECH.as_secs() as usize * speech_file::SAMPLE_RATE_HZ as usize);
+    speaker.play("speech", &speech).await?;
+    let received = received(&track).await?;
+    assert!(
+        received.lost > 50,
+        "the network lost too little to tell: {received:?}"
+    );
+    // In the first seconds nobody has heard of the loss yet, and no copy helps against two losses in a row.
+    assert!(received.recovered as i64 * 2 > received.lost, "{received:?}");
+
+    speaker.leave().await?;
+    listener.close().await?;
+    listening.await?;
+    server.stop().await;
+    Ok(())
+}
