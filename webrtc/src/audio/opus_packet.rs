@@ -31,6 +31,13 @@ pub(crate) fn is_dtx(payload: &[u8]) -> bool {
     payload.len() <= DTX_PACKET_BYTES
 }
 
+/// Whether the encoder put nothing into the packet: it has gone quiet, or the frame begins with fifteen ones,
+/// which say that all of it is silence (section 4.3; only one without a speech layer can).
+pub(crate) fn is_empty(payload: &[u8]) -> bool {
+    let silence = |toc: &u8| toc >> 3 >= 16 && toc & 3 == 0;
+    is_dtx(payload) || matches!(payload, [toc, 0xff, 0xfe..=0xff, ..] if silence(toc))
+}
+
 /// Whether a one-frame packet carries a coarse copy of the frame before it. In the modes with a speech
 /// layer the first bits are one voice flag for each 20 ms, then this flag; being evenly likely they
 /// stand in the first byte as they are.
@@ -63,5 +70,17 @@ mod tests {
         assert_eq!(duration_rtp(&[0xfb, 0]), None, "no frames");
         assert_eq!(duration_rtp(&[0xfb, 6]), Some(5_760));
         assert_eq!(duration_rtp(&[0xfb, 7]), None, "longer than a packet may be");
+    }
+
+    #[test]
+    fn an_encoder_with_nothing_to_say_leaves_packets_empty() {
+        assert!(is_empty(&[0x48]) && is_empty(&[0x78, 0]), "DTX");
+        assert!(is_empty(&[0xf8, 0xff, 0xfe]) && is_empty(&[0xfc, 0xff, 0xff, 0, 0]));
+        assert!(!is_empty(&[0xf8, 0xff, 0xfd]) && !is_empty(&[0xf8, 0x7f, 0xfe]));
+        assert!(!is_empty(&[0x78, 0xff, 0xfe]), "it has a speech layer");
+        assert!(
+            !is_empty(&[0xf9, 0xff, 0xfe]),
+            "two frames, and only one is silent"
+        );
     }
 }

@@ -210,8 +210,16 @@ impl Playout {
 
     /// Appends exactly 10 ms of sound, due at `now`.
     pub(crate) fn pull(&mut self, now: Instant, out: &mut Vec<i16>) {
-        let now = self.time(now);
         let wanted = self.samples(TICK_RTP);
+        if self.rests(wanted) {
+            self.made_up(TICK_RTP, true);
+            self.held += TICK_RTP;
+            self.gate.heard(&[], TICK_RTP);
+            self.stats.tick(0.0);
+            out.resize(out.len() + wanted, 0);
+            return;
+        }
+        let now = self.time(now);
         for _ in 0..MAX_ROUNDS {
             if self.pcm.len() >= wanted {
                 break;
@@ -225,6 +233,15 @@ impl Playout {
         let square = mean_square(&self.pcm[..wanted]);
         self.stats.tick(square);
         out.extend(self.pcm.drain(..wanted));
+    }
+
+    /// Nothing has come, and nothing is made up: most tracks of a meeting, most of the time.
+    fn rests(&self, wanted: usize) -> bool {
+        self.packets.is_empty()
+            && self.next.is_some()
+            && self.gate.is_closed()
+            && self.pcm.len() < wanted
+            && self.pcm.iter().all(|sample| *sample == 0)
     }
 
     /// Everything that came has been played.
@@ -302,7 +319,8 @@ impl Playout {
         self.next = Some(timestamp + packet.duration);
         self.last_sequence = Some(packet.sequence);
         self.pausing = opus_packet::is_dtx(&packet.payload);
-        match self.gate.judge(packet.level_dbov) {
+        let empty = opus_packet::is_empty(&packet.payload);
+        match self.gate.judge(packet.level_dbov, empty) {
             Verdict::Decode => {
                 self.stats.packets_decoded += 1;
                 self.decode(&packet);
@@ -330,6 +348,7 @@ impl Playout {
             tracing::debug!(%error, "an audio packet was not decoded");
         }
         self.pcm.resize(from + self.samples(packet.duration), 0);
+        self.gate.heard(&self.pcm[from..], packet.duration);
     }
 
     /// No packet is there. Time stands still until one comes, and [`Self::skippable`] makes up for it.
@@ -351,17 +370,19 @@ impl Playout {
     }
 
     fn conceal(&mut self, duration: i64, limit: i64) {
-        let from = self.concealed;
-        self.concealed += duration;
-        if self.gate.is_closed() || from >= limit || duration <= 0 {
-            self.stats.concealed(duration, from, true);
-            self.silence(duration);
-            return;
+        let silent = self.gate.is_closed() || self.concealed >= limit || duration <= 0;
+        self.made_up(duration, silent);
+        if silent {
+            return self.silence(duration);
         }
-        self.stats.concealed(duration, from, false);
         self.guess(duration, |decoder, duration, pcm| {
             decoder.conceal(duration, pcm).is_ok()
         });
+    }
+
+    fn made_up(&mut self, duration: i64, silent: bool) {
+        self.stats.concealed(duration, self.concealed, silent);
+        self.concealed += duration;
     }
 
     fn guess(&mut self, duration: i64, made: impl FnOnce(&mut PacketDecoder, i64, &mut Vec<i16>) -> bool) {
@@ -370,10 +391,12 @@ impl Playout {
             self.pcm.truncate(from);
         }
         self.pcm.resize(from + self.samples(duration), 0);
+        self.gate.heard(&self.pcm[from..], duration);
     }
 
     fn silence(&mut self, duration: i64) {
         self.pcm.resize(self.pcm.len() + self.samples(duration), 0);
+        self.gate.heard(&[], duration);
     }
 
     /// Moves the delay towards its target where the sound allows it.

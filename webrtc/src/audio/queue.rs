@@ -6,6 +6,7 @@
 //! that is done for them.
 
 use std::{
+    borrow::Cow,
     collections::VecDeque,
     sync::Arc,
     task::{Context, Poll, Waker},
@@ -23,6 +24,9 @@ const MAX_FRAMES: usize = 6_000;
 const MAX_SILENT_FRAMES: usize = 10;
 /// Frames come two at a time: a shorter queue would lose some of a reader who is only a moment late.
 const MIN_FRAMES: usize = 4;
+
+/// What silent frames hold, up to 10 ms of eight channels at 192 kHz: nothing is allocated for them.
+static SILENCE: [i16; 8 * 1_920] = [0; 8 * 1_920];
 
 /// Frames of one format on their way to one reader.
 pub(crate) struct FrameQueue {
@@ -68,8 +72,13 @@ impl FrameQueue {
 
     /// Adds a frame; false when the reader is gone. The reader is woken with the `last` one of those that come together.
     pub(crate) fn push(&self, samples: &[i16], last: bool) -> bool {
+        let has_sound = samples.iter().any(|sample| *sample != 0);
+        let data = match SILENCE.get(..samples.len()) {
+            Some(silence) if !has_sound => Cow::Borrowed(silence),
+            _ => Cow::Owned(samples.to_vec()),
+        };
         let frame = AudioFrame {
-            data: samples.to_vec().into(),
+            data,
             sample_rate: self.format.rate_hz,
             num_channels: self.format.channels as u32,
             samples_per_channel: (samples.len() / self.format.channels) as u32,
@@ -88,7 +97,7 @@ impl FrameQueue {
                 }
             }
             state.frames.push_back(frame);
-            state.has_sound |= samples.iter().any(|sample| *sample != 0);
+            state.has_sound |= has_sound;
             if last && (state.has_sound || state.frames.len() >= self.silent_batch_frames) {
                 state.has_sound = false;
                 state.waker.take()
@@ -243,6 +252,19 @@ mod tests {
         queue.finish();
         assert_eq!(next(&queue), Poll::Ready(Some(0)));
         assert_eq!(next(&queue), Poll::Ready(None));
+    }
+
+    #[test]
+    fn nothing_is_allocated_for_silence() {
+        let queue = FrameQueue::new(FORMAT, 4);
+        for (sample, allocated) in [(0, false), (-1, true)] {
+            queue.push(&[sample; 160], true);
+            let Poll::Ready(Some(frame)) = queue.poll_next(&mut Context::from_waker(Waker::noop())) else {
+                panic!("a frame is there");
+            };
+            assert_eq!(frame.data.as_ref(), [sample; 160]);
+            assert_eq!(matches!(frame.data, Cow::Owned(_)), allocated);
+        }
     }
 
     #[test]
