@@ -9,7 +9,7 @@ use prost::Message as _;
 use tokio::sync::mpsc;
 
 /// The server has prepared what was subscribed to by then, unless it is busy; then it asks in its own time.
-const PREPARED_AFTER: Duration = Duration::from_millis(10);
+const PREPARED_AFTER: Duration = Duration::from_millis(3);
 
 /// Whether a message of ours subscribes to something.
 pub(super) fn subscribes(frame: &[u8]) -> bool {
