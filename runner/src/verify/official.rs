@@ -1,4 +1,4 @@
-//! Whether our code fits Google's WebRTC too: the workspace without the patch line and without our crate, type-checked
+//! Whether our code fits Google's WebRTC too: the workspace without the patch lines and without our crates, type-checked
 //! against the `libwebrtc` of the registry. Nothing is linked, so its C++ library is not needed.
 
 use std::fs;
@@ -9,8 +9,9 @@ use anyhow::{Context as _, Result, ensure};
 use crate::commands;
 
 const FOLDER: &str = "target-official";
-const OURS: &str = ", \"webrtc\"]";
-const PATCH: &str = "[patch.crates-io]\nlibwebrtc = { path = \"webrtc\" }\n";
+const OURS: &str = ", \"webrtc\", \"webrtc/os_info\"]";
+const PATCH: &str = "[patch.crates-io]\nlibwebrtc = { path = \"webrtc\" }\n\
+                     os_info = { path = \"webrtc/os_info\" }\n";
 /// The packages that use `livekit`, and what they are made of.
 const LINKS: [&str; 9] = [
     "agent",
@@ -68,7 +69,7 @@ mod tests {
     fn our_crate_leaves_the_manifest() {
         let manifest = include_str!("../../../Cargo.toml");
         let without = unpatched(manifest).unwrap();
-        assert!(!without.contains("path = \"webrtc\"") && without.contains("members = ["));
+        assert!(!without.contains("path = \"webrtc") && without.contains("members = ["));
         assert!(unpatched(&without).is_err());
     }
 }

@@ -26,6 +26,7 @@ use rtc::{
 
 use self::{
     channels::Channels,
+    early_checks::{EarlyChecks, Held},
     media::{Routes, Transceiver},
     negotiation::Negotiation,
     own_address::OwnAddress,
@@ -40,6 +41,7 @@ use crate::{
 
 pub(crate) mod channels;
 mod crypto;
+mod early_checks;
 #[cfg(test)]
 mod emulated;
 #[cfg(any(test, feature = "fuzzing"))]
@@ -132,6 +134,7 @@ pub(crate) struct Engine {
     connection_state: PeerConnectionState,
     ice_state: IceConnectionState,
     own_address: OwnAddress,
+    early_checks: EarlyChecks,
     closed: bool,
 }
 
@@ -155,6 +158,7 @@ impl Engine {
             connection_state: PeerConnectionState::New,
             ice_state: IceConnectionState::New,
             own_address: OwnAddress::default(),
+            early_checks: EarlyChecks::default(),
             closed: false,
         })
     }
@@ -186,6 +190,25 @@ impl Engine {
         }
         #[cfg(test)]
         assert!(data.as_ref() != BREAKS, "a fault in what reads datagrams");
+        let data = if self.is_connecting() {
+            self.early_checks.hold(now, path, data)
+        } else {
+            Some(data)
+        };
+        if let Some(data) = data {
+            self.read(now, path, data);
+        }
+    }
+
+    /// ICE has not chosen a way yet.
+    fn is_connecting(&self) -> bool {
+        matches!(
+            self.ice_state,
+            IceConnectionState::New | IceConnectionState::Checking
+        )
+    }
+
+    fn read(&mut self, now: Instant, path: Path, data: BytesMut) {
         let transport = TransportContext {
             local_addr: path.local,
             peer_addr: path.peer,
@@ -230,6 +253,9 @@ impl Engine {
         if self.closed {
             return;
         }
+        while let Some(Held { path, data, .. }) = self.early_checks.take(now) {
+            self.read(now, path, data);
+        }
         if let Err(error) = self.rtc.handle_timeout(now) {
             tracing::debug!(%error, "timeout refused");
         }
@@ -240,7 +266,8 @@ impl Engine {
         if self.closed {
             None
         } else {
-            self.rtc.poll_timeout()
+            let held = self.early_checks.poll_timeout();
+            self.rtc.poll_timeout().into_iter().chain(held).min()
         }
     }
 

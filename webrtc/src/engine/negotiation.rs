@@ -205,7 +205,7 @@ impl Engine {
             return self.rollback(now, false);
         }
         let adapted = sdp::adapt_remote(description.text());
-        let remote = describe(description.sdp_type(), adapted)?;
+        let remote = describe(description.sdp_type(), adapted.clone())?;
         self.rtc
             .set_remote_description(now, remote)
             .map_err(RtcError::invalid_sdp)?;
@@ -217,6 +217,9 @@ impl Engine {
                 self.negotiation.current_local = self.negotiation.pending_local.take();
             }
             _ => self.negotiation.pending_remote = Some(description),
+        }
+        for candidate in sdp::candidates(&adapted) {
+            self.early_checks.learn(&candidate);
         }
         self.sync_remote_transceivers();
         self.update_media();
@@ -230,17 +233,20 @@ impl Engine {
                 "a candidate before the remote description",
             ));
         }
-        let usable = sdp::Candidate::parse(candidate).is_some_and(|it| it.is_usable());
-        if !usable {
+        let Some(usable) = sdp::Candidate::parse(candidate).filter(sdp::Candidate::is_usable) else {
             // Not an error: the other side may offer ways that are not open to us.
             tracing::debug!(candidate, "candidate left aside");
             return Ok(());
-        }
+        };
         let init = RTCIceCandidateInit {
             candidate: candidate.to_owned(),
             ..Default::default()
         };
-        self.rtc.add_remote_candidate(init).map_err(RtcError::invalid_sdp)
+        self.rtc
+            .add_remote_candidate(init)
+            .map_err(RtcError::invalid_sdp)?;
+        self.early_checks.learn(&usable);
+        Ok(())
     }
 
     fn rollback(&mut self, now: Instant, local: bool) -> Result<(), RtcError> {

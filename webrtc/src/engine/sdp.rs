@@ -208,6 +208,12 @@ pub(crate) fn ice_ufrag(text: &str) -> Option<&str> {
         .find_map(|line| line.trim_end().strip_prefix("a=ice-ufrag:"))
 }
 
+/// The candidates that a description names.
+pub(crate) fn candidates(text: &str) -> impl Iterator<Item = Candidate<'_>> {
+    let values = text.lines().filter_map(|line| line.strip_prefix("a=candidate:"));
+    values.filter_map(Candidate::parse)
+}
+
 fn is_unusable_candidate(line: &str) -> bool {
     line.strip_prefix("a=candidate:")
         .is_some_and(|value| !Candidate::parse(value).is_some_and(|it| it.is_usable()))

@@ -28,8 +28,10 @@ use crate::{
     native::frame_cryptor::EncryptionState,
     peer_connection::{OfferOptions, PeerConnectionState},
     rtp_transceiver::{RtpTransceiverDirection, RtpTransceiverInit},
+    session_description::SessionDescription,
 };
 
+mod beginning;
 mod encryption;
 pub(crate) mod link;
 mod loss;
@@ -45,6 +47,10 @@ const MIN_STEP: Duration = Duration::from_micros(500);
 const MESSAGE_EVERY_TICKS: u64 = 20;
 /// A reliable channel with this much outstanding takes no more messages.
 const MAX_OUTSTANDING_BYTES: u64 = 64 * 1_024;
+
+/// How STUN messages begin.
+const BINDING_REQUEST: [u8; 2] = [0x00, 0x01];
+const BINDING_SUCCESS: [u8; 2] = [0x01, 0x01];
 
 type Datagram = (Path, Vec<u8>);
 
@@ -256,6 +262,9 @@ pub(crate) struct Talk {
     /// What the callee sees the caller's packets come from: a translator of addresses may stand
     /// between.
     pub(crate) caller_seen_as: SocketAddr,
+    /// Connectivity checks that the caller has sent, and answers to the callee's.
+    pub(crate) checks: usize,
+    pub(crate) answers: usize,
     start: Instant,
     now: Instant,
     ticks: u64,
@@ -269,6 +278,14 @@ impl Talk {
 
     /// The same between other addresses.
     pub(crate) fn between(caller: &str, callee: &str, conditions: Conditions, seed: u64) -> Self {
+        let mut talk = Self::silent(caller, callee, conditions, seed);
+        talk.negotiate(false);
+        talk.listen();
+        talk
+    }
+
+    /// Nothing is negotiated yet.
+    pub(crate) fn silent(caller: &str, callee: &str, conditions: Conditions, seed: u64) -> Self {
         let start = Instant::now();
         let address = |text: &str| text.parse().expect("an address");
         let mut caller = Peer::new(start, address(caller));
@@ -278,9 +295,11 @@ impl Talk {
             .create_channel("talk", DataChannelInit::default())
             .expect("a channel");
         caller.channel = Some(channel);
-        let mut talk = Self {
+        Self {
             corrupting: false,
             caller_seen_as: caller.address,
+            checks: 0,
+            answers: 0,
             caller,
             callee,
             to_callee: Link::new(conditions, seed),
@@ -288,15 +307,23 @@ impl Talk {
             start,
             now: start,
             ticks: 0,
-        };
-        talk.negotiate(false);
-        talk.caller.listen();
-        talk.callee.listen();
-        talk
+        }
+    }
+
+    pub(crate) fn listen(&mut self) {
+        self.caller.listen();
+        self.callee.listen();
     }
 
     /// Runs offer and answer from the caller to the callee.
     pub(crate) fn negotiate(&mut self, ice_restart: bool) {
+        let answer = self.offer(ice_restart);
+        self.take_answer(answer);
+        self.tell_candidate_of_callee();
+    }
+
+    /// The caller offers; the callee knows its candidate too and answers.
+    pub(crate) fn offer(&mut self, ice_restart: bool) -> SessionDescription {
         let (from, to) = (&mut self.caller.engine, &mut self.callee.engine);
         let options = OfferOptions {
             ice_restart,
@@ -310,17 +337,25 @@ impl Talk {
         let answer = to.create_answer().expect("an answer");
         to.set_local_description(self.now, answer.clone())
             .expect("our own answer");
-        from.set_remote_description(self.now, answer)
+        let candidate = host_candidate(self.caller.address);
+        to.add_remote_candidate(&candidate).expect("a usable candidate");
+        answer
+    }
+
+    /// The caller has the answer.
+    pub(crate) fn take_answer(&mut self, answer: SessionDescription) {
+        self.caller
+            .engine
+            .set_remote_description(self.now, answer)
             .expect("the other side's answer");
         let at = self.now - self.start;
         for peer in [&mut self.caller, &mut self.callee] {
             peer.take_events(at);
         }
-        let candidate = host_candidate(self.caller.address);
-        self.callee
-            .engine
-            .add_remote_candidate(&candidate)
-            .expect("a usable candidate");
+    }
+
+    /// And the address of who answered.
+    pub(crate) fn tell_candidate_of_callee(&mut self) {
         let candidate = host_candidate(self.callee.address);
         self.caller
             .engine
@@ -388,6 +423,11 @@ impl Talk {
             // From an address that leads nowhere, or that this host has no more.
             if transmit.path.local != self.caller.address {
                 continue;
+            }
+            match transmit.data.first_chunk() {
+                Some(&BINDING_REQUEST) => self.checks += 1,
+                Some(&BINDING_SUCCESS) => self.answers += 1,
+                _ => {}
             }
             transmit.path.local = self.caller_seen_as;
             if transmit.path.peer == self.callee.address {
