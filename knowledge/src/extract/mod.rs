@@ -249,13 +249,14 @@ fn on_thread(bytes: &[u8], limits: &ExtractLimits, read: Reader) -> Result<Extra
         .name("extract".into())
         .stack_size(STACK_BYTES)
         .spawn(move || {
-            let _running = running;
             let outcome =
                 catch_unwind(AssertUnwindSafe(|| read(&bytes, &limits, deadline))).unwrap_or_else(|_| {
                     Err(ExtractError::Damaged {
                         reason: GAVE_UP.into(),
                     })
                 });
+            // Before the outcome is known: who asks for the next document with it finds the place free.
+            drop(running);
             // Nobody listens any more when this was too slow.
             let _ = done.send(outcome);
         })

@@ -44,9 +44,7 @@ async fn recognisers_take_over() -> Result<()> {
         .participant
         .play("while it lives", &speech(0, 8_500)?)
         .await?;
-    meeting
-        .wait_until_stored(&alice.identity, "worst of times", LIMIT)
-        .await?;
+    meeting.wait_until_stored(&alice.identity, "worst", LIMIT).await?;
     let before = meeting.segments().await?;
     assert_eq!(engines(&before), vec![SERVICE; before.len()]);
 
@@ -59,9 +57,7 @@ async fn recognisers_take_over() -> Result<()> {
     played?;
     let () = killed;
     meeting.wait_for_event("recogniser_rested", SERVICE).await?;
-    meeting
-        .wait_until_stored(&alice.identity, "season of light", LIMIT)
-        .await?;
+    meeting.wait_until_stored(&alice.identity, "light", LIMIT).await?;
     let during = meeting.segments().await?;
     assert!(
         during[before.len()..]
@@ -91,18 +87,20 @@ async fn recognisers_take_over() -> Result<()> {
     );
     assert_eq!(after[..during.len()], during[..], "what was stored has changed");
 
-    // Nothing is missing and nothing is there twice.
+    // Nothing is missing and nothing is there twice. By single words: what stands between them Whisper may hear otherwise, and
+    // whether it is right is not the question here.
     let said = meeting.said(&alice.identity).await?;
-    for phrase in [
-        "best of times",
-        "worst of times",
-        "age of wisdom",
-        "age of foolishness",
-        "epoch of belief",
-        "epoch of incredulity",
-        "season of light",
+    for word in [
+        "best",
+        "worst",
+        "wisdom",
+        "foolishness",
+        "belief",
+        "incredulity",
+        "light",
     ] {
-        assert_eq!(said.matches(phrase).count(), 1, "{phrase:?} in {said:?}");
+        let times = said.split_whitespace().filter(|said| *said == word).count();
+        assert_eq!(times, 1, "{word:?} in {said:?}");
     }
     // The ledger knows both.
     let usage = meeting.path("usage");
