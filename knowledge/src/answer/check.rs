@@ -170,8 +170,8 @@ fn claims(reply: &str) -> Vec<Claim> {
     out
 }
 
-/// Takes out what would read as a pointer only now: of "[90 【1】]" the inner mark was taken, of "[*90*]" the emphasis,
-/// and "[90]" is left, which the model never wrote and nobody checked.
+/// Takes out what would read as a pointer only now: of `[90 【1】]` the inner mark was taken, of `[*90*]` the emphasis,
+/// and `[90]` is left, which the model never wrote and nobody checked.
 fn without_marks(text: String) -> String {
     let mut text = tidy(&text);
     while !pointers(&text).is_empty() {
