@@ -146,7 +146,7 @@ fn claims(reply: &str) -> Vec<Claim> {
 
     let mut out: Vec<Claim> = Vec::new();
     for range in sentences(&bare) {
-        let text = without_marks(plain(&bare[range.clone()]));
+        let text = without_marks(&plain(&bare[range.clone()]));
         let pointers: Vec<usize> = marks
             .iter()
             .filter(|mark| range.contains(&mark.range.start))
@@ -172,8 +172,8 @@ fn claims(reply: &str) -> Vec<Claim> {
 
 /// Takes out what would read as a pointer only now: of `[90 【1】]` the inner mark was taken, of `[*90*]` the emphasis,
 /// and `[90]` is left, which the model never wrote and nobody checked.
-fn without_marks(text: String) -> String {
-    let mut text = tidy(&text);
+fn without_marks(text: &str) -> String {
+    let mut text = tidy(text);
     while !pointers(&text).is_empty() {
         text = tidy(&without_pointers(&text));
     }

@@ -44,7 +44,7 @@ pub struct LossyWay {
 }
 
 impl LossyWay {
-    /// LossyWays the port of this number, without loss.
+    /// Passes on what comes to the port of this number, without loss.
     ///
     /// # Errors
     /// The port is taken.

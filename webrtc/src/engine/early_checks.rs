@@ -12,7 +12,10 @@ use std::{
 
 use bytes::BytesMut;
 
-use super::{Path, sdp};
+use super::{
+    Path, sdp,
+    stun::{REQUEST, transaction},
+};
 
 /// Whoever is unknown after so long has no candidate for this address: it is a peer-reflexive one.
 const HELD_FOR: Duration = Duration::from_millis(50);
@@ -22,15 +25,13 @@ const MAX_HELD: usize = 16;
 const MAX_CHECK_BYTES: usize = 512;
 /// Addresses that are known; to others nothing is kept.
 const MAX_KNOWN: usize = 256;
-const BINDING_REQUEST: [u8; 2] = [0x00, 0x01];
-const MAGIC_COOKIE: [u8; 4] = [0x21, 0x12, 0xa4, 0x42];
 
 /// A check that waits.
 pub(super) struct Held {
     pub(super) path: Path,
     pub(super) data: BytesMut,
+    arrived: Instant,
     until: Instant,
-    ready: bool,
 }
 
 #[derive(Default)]
@@ -48,8 +49,8 @@ impl EarlyChecks {
         self.held.push_back(Held {
             path,
             data,
+            arrived: now,
             until: now + HELD_FOR,
-            ready: false,
         });
         None
     }
@@ -63,35 +64,25 @@ impl EarlyChecks {
         if self.known.len() < MAX_KNOWN && !self.known.contains(&peer) {
             self.known.push(peer);
         }
-        for held in &mut self.held {
-            held.ready |= held.path.peer == peer;
+        for held in self.held.iter_mut().filter(|held| held.path.peer == peer) {
+            held.until = held.arrived;
         }
     }
 
     /// When the next one has waited long enough.
     pub(super) fn poll_timeout(&self) -> Option<Instant> {
-        let at = |held: &Held| {
-            if held.ready {
-                held.until - HELD_FOR
-            } else {
-                held.until
-            }
-        };
-        self.held.iter().map(at).min()
+        self.held.iter().map(|held| held.until).min()
     }
 
     /// The next one whose wait is over.
     pub(super) fn take(&mut self, now: Instant) -> Option<Held> {
-        let over = |held: &Held| held.ready || held.until <= now;
-        let at = self.held.iter().position(over)?;
+        let at = self.held.iter().position(|held| held.until <= now)?;
         self.held.remove(at)
     }
 }
 
 fn is_check(data: &[u8]) -> bool {
-    data.len() <= MAX_CHECK_BYTES
-        && data.starts_with(&BINDING_REQUEST)
-        && data.get(4..8) == Some(MAGIC_COOKIE.as_slice())
+    data.len() <= MAX_CHECK_BYTES && transaction(data, REQUEST).is_some()
 }
 
 #[cfg(test)]
@@ -107,11 +98,11 @@ mod tests {
     }
 
     fn check(number: u8) -> BytesMut {
-        let mut data = vec![0; 20];
-        data[..2].copy_from_slice(&BINDING_REQUEST);
-        data[4..8].copy_from_slice(&MAGIC_COOKIE);
+        let head = [0x00, 0x01, 0, 0, 0x21, 0x12, 0xa4, 0x42];
+        let mut data = BytesMut::zeroed(20);
+        data[..8].copy_from_slice(&head);
         data[19] = number;
-        data.as_slice().into()
+        data
     }
 
     fn candidate(address: &str, port: u16) -> String {

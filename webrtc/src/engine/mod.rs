@@ -57,6 +57,7 @@ mod sctp;
 pub(crate) mod sdp;
 mod settings;
 mod stats;
+mod stun;
 
 pub(crate) use media::{AudioSink, MediaKind};
 pub(crate) use settings::OPUS_FMTP;

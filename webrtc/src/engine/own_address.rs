@@ -11,18 +11,15 @@ use rtc::stun::{
     xoraddr::XorMappedAddress,
 };
 
-use super::Path;
+use super::{
+    Path,
+    stun::{REQUEST, SUCCESS, TransactionId, transaction},
+};
 
 /// Checks that an answer is believed to; older ones are forgotten.
 const MAX_REQUESTS: usize = 32;
 /// Ways to the other side that are watched; older ones are forgotten.
 const MAX_WAYS: usize = 32;
-const HEADER_BYTES: usize = 20;
-const MAGIC_COOKIE: [u8; 4] = [0x21, 0x12, 0xa4, 0x42];
-const REQUEST: [u8; 2] = [0x00, 0x01];
-const SUCCESS: [u8; 2] = [0x01, 0x01];
-
-type TransactionId = [u8; 12];
 
 #[derive(Default)]
 pub(super) struct OwnAddress {
@@ -75,13 +72,6 @@ impl OwnAddress {
     pub(super) fn forget(&mut self) {
         *self = Self::default();
     }
-}
-
-/// The number of a STUN message of this type.
-fn transaction(data: &[u8], message_type: [u8; 2]) -> Option<TransactionId> {
-    let header: &[u8; HEADER_BYTES] = data.first_chunk()?;
-    (header[..2] == message_type && header[4..8] == MAGIC_COOKIE).then_some(())?;
-    header[8..].try_into().ok()
 }
 
 fn mapped_address(data: &[u8]) -> Option<SocketAddr> {

@@ -12,7 +12,7 @@ use std::{
 };
 
 use self::link::{Conditions, Link};
-use super::{AudioSink, Engine, EngineEvent, MediaKind, Path};
+use super::{AudioSink, Engine, EngineEvent, MediaKind, Path, stun};
 use crate::{
     audio::{
         EncodedAudio, EncoderOptions, InboundAudio, InboundAudioStats,
@@ -47,10 +47,6 @@ const MIN_STEP: Duration = Duration::from_micros(500);
 const MESSAGE_EVERY_TICKS: u64 = 20;
 /// A reliable channel with this much outstanding takes no more messages.
 const MAX_OUTSTANDING_BYTES: u64 = 64 * 1_024;
-
-/// How STUN messages begin.
-const BINDING_REQUEST: [u8; 2] = [0x00, 0x01];
-const BINDING_SUCCESS: [u8; 2] = [0x01, 0x01];
 
 type Datagram = (Path, Vec<u8>);
 
@@ -424,11 +420,9 @@ impl Talk {
             if transmit.path.local != self.caller.address {
                 continue;
             }
-            match transmit.data.first_chunk() {
-                Some(&BINDING_REQUEST) => self.checks += 1,
-                Some(&BINDING_SUCCESS) => self.answers += 1,
-                _ => {}
-            }
+            let is = |kind| usize::from(stun::transaction(&transmit.data, kind).is_some());
+            self.checks += is(stun::REQUEST);
+            self.answers += is(stun::SUCCESS);
             transmit.path.local = self.caller_seen_as;
             if transmit.path.peer == self.callee.address {
                 let mut packet = (transmit.path, transmit.data.to_vec());
