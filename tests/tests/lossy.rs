@@ -11,8 +11,9 @@ use livekit::webrtc::audio_stream::native::NativeAudioStream;
 use livekit::webrtc::stats::RtcStats;
 use runner::cache::Cache;
 use runner::parts;
-use runner::servers::{LOSSY_ADDRESS, Livekit, LossyWay, choose_tls};
+use runner::servers::{BadNetwork, Livekit, choose_tls};
 use system_tests::participant::Participant;
+use system_tests::room_events::first_sound;
 use system_tests::speech_file;
 use system_tests::token::token;
 
@@ -48,9 +49,9 @@ async fn most_of_what_is_lost_is_got_back() -> Result<()> {
     let run = cache.run_folder("tests-lossy")?;
     let workspace = Path::new(env!("CARGO_MANIFEST_DIR"));
     let parts = parts::ensure(&cache, workspace.parent().context("a workspace")?)?;
-    let mut server = Livekit::start_behind(&parts, &run.path, LOSSY_ADDRESS).await?;
-    let way = LossyWay::start(server.udp_port().context("a server of our own")?).await?;
-    way.lose(LOSS_PERCENT);
+    let mut server = Livekit::start_behind(&parts, &run.path, BadNetwork::ADDRESS).await?;
+    let network = BadNetwork::start(server.udp_port().context("a server of our own")?).await?;
+    network.lose(LOSS_PERCENT);
 
     let (listener, mut events) = Room::connect(
         &server.url,
@@ -60,19 +61,7 @@ async fn most_of_what_is_lost_is_got_back() -> Result<()> {
     .await?;
     // Deaf: on a connection that brings no sound there is nothing but the server's reports.
     let (speaker, _heard) = Participant::join_deaf(&server.url, &token(&server, ROOM, "speaker")?).await?;
-    let track = tokio::time::timeout(LIMIT, async {
-        loop {
-            let event = events.recv().await.context("the room is gone")?;
-            if let RoomEvent::TrackSubscribed {
-                track: RemoteTrack::Audio(track),
-                ..
-            } = event
-            {
-                return anyhow::Ok(track);
-            }
-        }
-    });
-    let track = track.await.context("waiting for the speaker's track")??;
+    let track = first_sound(&mut events, LIMIT).await?;
     let mut stream = NativeAudioStream::new(track.rtc_track(), 16_000, 1);
     let listening = tokio::spawn(async move { while stream.next().await.is_some() {} });
 

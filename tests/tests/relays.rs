@@ -17,6 +17,7 @@ use runner::cache::Cache;
 use runner::parts;
 use runner::servers::{Livekit, Relay};
 use system_tests::certificates::Certificates;
+use system_tests::room_events::first_sound;
 use system_tests::token::token;
 use system_tests::tone::{RATE_HZ, play};
 use tokio::sync::mpsc::UnboundedReceiver;
@@ -48,15 +49,7 @@ async fn publish_tone(room: &Room, hz: f64) -> Result<tokio::task::JoinHandle<()
 
 /// The pitch of the first track's second second of sound, by the median of its periods.
 async fn pitch_hz(events: &mut UnboundedReceiver<RoomEvent>) -> Result<f64> {
-    let track = loop {
-        if let RoomEvent::TrackSubscribed {
-            track: RemoteTrack::Audio(track),
-            ..
-        } = events.recv().await.context("the room is gone")?
-        {
-            break track;
-        }
-    };
+    let track = first_sound(events, LIMIT).await?;
     let mut stream = NativeAudioStream::new(track.rtc_track(), RATE_HZ as i32, 1);
     let mut pcm: Vec<i16> = Vec::new();
     while pcm.len() < 2 * RATE_HZ as usize {

@@ -8,7 +8,7 @@ use super::meeting::{self, Held};
 use super::programme::{self, Plan, Track};
 use crate::api::Api;
 use crate::score::{WordErrors, word_errors};
-use crate::servers::{Count, Durability, House, LOSSY_ADDRESS, LossyWay};
+use crate::servers::{BadNetwork, Count, Durability, House};
 use crate::setup::Ready;
 
 const OFFLINE: &str = "Whisper tiny.en off line";
@@ -66,7 +66,7 @@ pub(super) async fn measure(ready: &Ready) -> Result<Accuracy> {
         &ready.binaries,
         &run.path,
         Durability::Disk,
-        LOSSY_ADDRESS,
+        BadNetwork::ADDRESS,
         told,
     )
     .await?;
@@ -74,7 +74,7 @@ pub(super) async fn measure(ready: &Ready) -> Result<Accuracy> {
         .livekit
         .udp_port()
         .context("LIVEKIT_URL is set: loss needs a server of our own")?;
-    let way = LossyWay::start(port).await?;
+    let network = BadNetwork::start(port).await?;
     let api = Api::new(&house.dispatcher.url, &house.dispatcher.api_key);
     let organisation = api.organisation("Figures", "Robin").await?;
     let mut accuracy = Accuracy::default();
@@ -88,11 +88,11 @@ pub(super) async fn measure(ready: &Ready) -> Result<Accuracy> {
         ),
     ] {
         eprintln!("{setting}");
-        way.lose(loss_percent);
-        let before = way.count();
+        network.lose(loss_percent);
+        let before = network.count();
         let files: Vec<_> = tracks.iter().map(|track| track.file.as_path()).collect();
         let held = meeting::hold(&house, &api, &organisation, &ready.binaries, &files).await?;
-        accuracy.add(&setting, tracks, &held, before, way.count());
+        accuracy.add(&setting, tracks, &held, before, network.count());
     }
     house.stop().await;
     Ok(accuracy)

@@ -1,8 +1,8 @@
 //! Real servers on loopback, each on ports of its own: Postgres, livekit-server, dispatcher, agent. Every one can be
 //! stopped, killed and started again on the same ports, which is what fault tests need.
 
+mod bad_network;
 mod livekit;
-mod lossy;
 mod ours;
 mod postgres;
 mod relay;
@@ -12,8 +12,8 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result};
 
+pub use bad_network::{BadNetwork, Count};
 pub use livekit::Livekit;
-pub use lossy::{Count, LOSSY_ADDRESS, LossyWay};
 pub use ours::{Agent, Dispatcher, Transcriber};
 pub use postgres::{Durability, Postgres};
 pub use relay::Relay;

@@ -1,5 +1,6 @@
-//! A bad network on this machine: a way between LiveKit's clients and its server that loses a share of the sound that goes to
-//! the server. Which packets are lost follows from a seed and the order of the packets alone.
+//! A bad network on this machine, between LiveKit's clients and its server: it loses a share of the sound that goes to the
+//! server, and it translates addresses, which it may forget. Which packets are lost follows from a seed and the order of the
+//! packets alone.
 
 use std::collections::HashMap;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -8,14 +9,13 @@ use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
 use anyhow::{Context as _, Result};
 use tokio::net::UdpSocket;
+use tokio::sync::Notify;
 use tokio::task::JoinSet;
 
-/// Where clients find the server: another address of this machine than the one on which the server listens.
-pub const LOSSY_ADDRESS: Ipv4Addr = Ipv4Addr::new(127, 0, 0, 2);
 const SERVER: Ipv4Addr = Ipv4Addr::LOCALHOST;
 /// No packet of WebRTC is longer.
 const PACKET_MAX_BYTES: usize = 2_048;
-/// Clients that may be connected in one run.
+/// Clients that are connected at the same time.
 const CLIENTS_LIMIT: usize = 256;
 const SEED: u64 = 5;
 
@@ -31,27 +31,31 @@ pub struct Count {
 #[derive(Debug, Default)]
 struct Shared {
     loss_percent: AtomicU32,
+    forget: Notify,
     media: AtomicU64,
     lost: AtomicU64,
 }
 
-/// The running way; it ends when dropped.
+/// The running network; it ends when dropped.
 #[derive(Debug)]
-pub struct LossyWay {
+pub struct BadNetwork {
     shared: Arc<Shared>,
     // Aborts its task.
     _task: JoinSet<()>,
 }
 
-impl LossyWay {
+impl BadNetwork {
+    /// Where clients find the server: another address of this machine than the one on which the server listens.
+    pub const ADDRESS: Ipv4Addr = Ipv4Addr::new(127, 0, 0, 2);
+
     /// Passes on what comes to the port of this number, without loss.
     ///
     /// # Errors
     /// The port is taken.
     pub async fn start(port: u16) -> Result<Self> {
-        let front = UdpSocket::bind((LOSSY_ADDRESS, port))
+        let front = UdpSocket::bind((Self::ADDRESS, port))
             .await
-            .with_context(|| format!("relaying {LOSSY_ADDRESS}:{port}"))?;
+            .with_context(|| format!("relaying {}:{port}", Self::ADDRESS))?;
         let shared = Arc::new(Shared::default());
         let mut task = JoinSet::new();
         let server = SocketAddr::from((SERVER, port));
@@ -62,6 +66,12 @@ impl LossyWay {
     /// From now on this share of the sound is lost.
     pub fn lose(&self, percent: u32) {
         self.shared.loss_percent.store(percent, Ordering::Relaxed);
+    }
+
+    /// The translator forgets everybody: nothing comes back to them on the old way, and the server sees what they send next
+    /// come from other addresses.
+    pub fn forget_addresses(&self) {
+        self.shared.forget.notify_one();
     }
 
     /// What went through so far.
@@ -78,8 +88,17 @@ async fn relay(front: Arc<UdpSocket>, server: SocketAddr, shared: Arc<Shared>) {
     let mut backward = JoinSet::new();
     let mut packet = [0; PACKET_MAX_BYTES];
     loop {
+        let received = tokio::select! {
+            biased;
+            () = shared.forget.notified() => {
+                clients.clear();
+                backward = JoinSet::new();
+                continue;
+            }
+            received = front.recv_from(&mut packet) => received,
+        };
         // An error is about one packet: a client that is gone.
-        let Ok((size, client)) = front.recv_from(&mut packet).await else {
+        let Ok((size, client)) = received else {
             continue;
         };
         if !clients.contains_key(&client) {
@@ -159,25 +178,54 @@ mod tests {
     async fn sound_is_lost_as_asked_and_everything_else_arrives() {
         let server = UdpSocket::bind((SERVER, 0)).await.unwrap();
         let port = server.local_addr().unwrap().port();
-        let way = LossyWay::start(port).await.unwrap();
+        let network = BadNetwork::start(port).await.unwrap();
         let client = UdpSocket::bind((SERVER, 0)).await.unwrap();
-        client.connect((LOSSY_ADDRESS, port)).await.unwrap();
+        client.connect((BadNetwork::ADDRESS, port)).await.unwrap();
         let mut packet = [0; 16];
-        way.lose(100);
+        network.lose(100);
         for _ in 0..50 {
             client.send(&[0x80, 111, 1]).await.unwrap();
         }
         client.send(&[0x80, 200, 2]).await.unwrap();
         let (size, from) = server.recv_from(&mut packet).await.unwrap();
         assert_eq!(packet[..size], [0x80, 200, 2]);
-        assert_eq!(way.count(), Count { media: 50, lost: 50 });
+        assert_eq!(network.count(), Count { media: 50, lost: 50 });
         // Backwards nothing is lost.
         server.send_to(&[0x80, 111, 3], from).await.unwrap();
         let back = tokio::time::timeout(Duration::from_secs(5), client.recv(&mut packet)).await;
         assert_eq!(packet[..back.unwrap().unwrap()], [0x80, 111, 3]);
-        way.lose(0);
+        network.lose(0);
         client.send(&[0x80, 111, 4]).await.unwrap();
         let (size, _) = server.recv_from(&mut packet).await.unwrap();
         assert_eq!(packet[..size], [0x80, 111, 4]);
+    }
+
+    #[tokio::test]
+    async fn who_is_forgotten_comes_from_another_address_and_gets_nothing_sent_to_the_old_one() {
+        let server = UdpSocket::bind((SERVER, 0)).await.unwrap();
+        let port = server.local_addr().unwrap().port();
+        let network = BadNetwork::start(port).await.unwrap();
+        let client = UdpSocket::bind((SERVER, 0)).await.unwrap();
+        client.connect((BadNetwork::ADDRESS, port)).await.unwrap();
+        let mut packet = [0; 16];
+        let limit = Duration::from_secs(5);
+        client.send(&[1]).await.unwrap();
+        let (_, old) = server.recv_from(&mut packet).await.unwrap();
+        network.forget_addresses();
+        // Free when it is forgotten; kept, so that nobody is given it again.
+        let _kept = loop {
+            match UdpSocket::bind(old).await {
+                Ok(kept) => break kept,
+                Err(_) => tokio::task::yield_now().await,
+            }
+        };
+        client.send(&[2]).await.unwrap();
+        let received = tokio::time::timeout(limit, server.recv_from(&mut packet)).await;
+        let (_, new) = received.unwrap().unwrap();
+        assert_ne!(old, new);
+        server.send_to(&[3], old).await.unwrap();
+        server.send_to(&[4], new).await.unwrap();
+        let size = tokio::time::timeout(limit, client.recv(&mut packet)).await;
+        assert_eq!(packet[..size.unwrap().unwrap()], [4]);
     }
 }
