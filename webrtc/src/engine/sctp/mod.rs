@@ -5,16 +5,18 @@
 //! It keeps a ledger, not an association: what was let through since the association's own acknowledgements said for the
 //! last time that nothing is waiting to be put together.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 
 use packet::{
-    Chunk, DATA, DATA_BYTES, FORWARD_TSN, HEADER_BYTES, HEARTBEAT, INIT, INIT_ACK, OUTGOING_RESET, RECONFIG,
-    RESET_RESPONSE, SACK, SACK_BYTES, chunks, parameters, u16_at, u32_at,
+    Chunk, DATA, DATA_BYTES, FORWARD_TSN, HEADER_BYTES, HEARTBEAT, INIT, INIT_ACK, RECONFIG, SACK,
+    SACK_BYTES, chunks, u16_at, u32_at,
 };
+use streams::Streams;
 
 mod packet;
 #[cfg(any(test, feature = "fuzzing"))]
 pub(crate) mod receiver;
+mod streams;
 #[cfg(test)]
 mod tests;
 
@@ -29,14 +31,6 @@ const HARD_WAITING_CHUNKS: usize = 3 * MAX_WAITING_CHUNKS;
 const MAX_PACKET_BYTES: usize = 2_048;
 /// A message that has begun may go on beyond the limits for so many TSNs: a longest one takes 60.
 const MESSAGE_TSNS: u32 = 256;
-/// Streams on which the peer has sent and which it has not reset.
-const MAX_STREAMS: usize = 2_048;
-/// Requests of the peer to reset streams which wait for DATA before them: each DATA is answered with as many packets.
-const MAX_WAITING_RESETS: usize = 4;
-/// Streams in one of them.
-const MAX_RESET_STREAMS: usize = 1_024;
-/// Requests of ours that the peer has not answered.
-const MAX_UNANSWERED_RESETS: usize = 256;
 /// Times that an association may be opened: each INIT makes `rtc` a new one.
 const MAX_OPENINGS: usize = 16;
 /// Chunks in a packet of which each is answered by a packet.
@@ -45,9 +39,6 @@ const MAX_ANSWERED_CHUNKS: usize = 8;
 const MAX_FORWARDED_STREAMS: usize = 128;
 /// TSNs that the gaps of a packet's SACKs cover.
 const MAX_GAP_TSNS: usize = 65_536;
-/// What the association answers to a request to reset streams that has to wait.
-const RESET_IN_PROGRESS: u32 = 6;
-
 /// Which rule a packet broke.
 pub(crate) type Refusal = &'static str;
 
@@ -75,11 +66,7 @@ pub(crate) struct Guard {
     waiting_chunks: usize,
     /// The fewest bytes for the user in one of them.
     smallest: Option<usize>,
-    streams: HashSet<u16>,
-    /// Requests of the peer by their number, with the streams.
-    resets: HashMap<u32, Vec<u16>>,
-    /// Numbers of our requests.
-    unanswered: HashSet<u32>,
+    streams: Streams,
 }
 
 /// What is counted for each packet.
@@ -116,7 +103,7 @@ impl Guard {
                 DATA => self.data(chunk)?,
                 FORWARD_TSN => self.forward_tsn(chunk, &mut counts)?,
                 SACK => gaps(chunk, &mut counts)?,
-                RECONFIG => self.reset(chunk)?,
+                RECONFIG => self.streams.received(chunk.value, self.acknowledged)?,
                 _ => {}
             }
             if matches!(
@@ -145,7 +132,7 @@ impl Guard {
                     self.whole_window = u32_at(value, 4).unwrap_or(0);
                 }
                 SACK => self.acknowledge(value),
-                RECONFIG => parameters(value).for_each(|(kind, found)| self.sent_reset(kind, found)),
+                RECONFIG => self.streams.sent(value),
                 _ => {}
             }
         }
@@ -193,7 +180,7 @@ impl Guard {
         if distance >= MAX_AHEAD {
             return Err("a TSN far ahead");
         }
-        if !self.streams.contains(&stream) && self.streams.len() >= MAX_STREAMS {
+        if !self.streams.may_be_used(stream) {
             return Err("too many streams");
         }
         let (word, bit) = place(tsn);
@@ -215,7 +202,7 @@ impl Guard {
             self.smallest = Some(self.smallest.map_or(bytes, |smallest| smallest.min(bytes)));
         }
         self.raise(tsn);
-        self.streams.insert(stream);
+        self.streams.used(stream);
         Ok(())
     }
 
@@ -236,33 +223,6 @@ impl Guard {
         if ahead(tsn, self.highest).is_some() {
             self.highest = tsn;
         }
-    }
-
-    /// What of RECONFIG the peer asks for, and answers.
-    fn reset(&mut self, chunk: Chunk<'_>) -> Result<(), Refusal> {
-        for (kind, found) in parameters(chunk.value) {
-            let number = u32_at(found, 4).ok_or("not to be read")?;
-            match kind {
-                OUTGOING_RESET => {
-                    let last = u32_at(found, 12).ok_or("not to be read")?;
-                    let streams = found.get(16..).unwrap_or_default().chunks_exact(2);
-                    if streams.len() > MAX_RESET_STREAMS
-                        || !self.resets.contains_key(&number) && self.resets.len() >= MAX_WAITING_RESETS
-                        || self.unanswered.len() >= MAX_UNANSWERED_RESETS
-                        || ahead(last, self.acknowledged).is_some_and(|distance| distance >= MAX_AHEAD)
-                    {
-                        return Err("too many resets");
-                    }
-                    let streams = streams.map(|id| u16::from_be_bytes([id[0], id[1]])).collect();
-                    self.resets.insert(number, streams);
-                }
-                RESET_RESPONSE => {
-                    self.unanswered.remove(&number);
-                }
-                _ => {}
-            }
-        }
-        Ok(())
     }
 
     /// A SACK of ours.
@@ -289,23 +249,6 @@ impl Guard {
         if waiting == 0 {
             self.passed.fill(0);
             self.smallest = None;
-        }
-    }
-
-    fn sent_reset(&mut self, kind: u16, found: &[u8]) {
-        let Some(number) = u32_at(found, 4) else {
-            return;
-        };
-        match kind {
-            OUTGOING_RESET => {
-                self.unanswered.insert(number);
-            }
-            RESET_RESPONSE if u32_at(found, 8) != Some(RESET_IN_PROGRESS) => {
-                for stream in self.resets.remove(&number).into_iter().flatten() {
-                    self.streams.remove(&stream);
-                }
-            }
-            _ => {}
         }
     }
 }

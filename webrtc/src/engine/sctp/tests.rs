@@ -9,6 +9,7 @@ use rand::{Rng, SeedableRng, rngs::SmallRng};
 use super::{
     packet::{ABORT, FORWARD_TSN, HEARTBEAT, SACK},
     receiver::{FIRST_TSN, Receiver, chunk, data, hostile_sctp, opening, packet, reset, words},
+    streams::{MAX_STREAMS, MAX_WAITING_RESETS},
     *,
 };
 
