@@ -17,9 +17,9 @@ use crate::session::io::Ending;
 use crate::session::{actor, start};
 use crate::speakers::Speakers;
 use crate::worker::dispatch::Dispatch;
+use crate::worker::io::{Assignment, JobOutcome};
 use crate::worker::link::{Sessions, Stop};
 use crate::worker::load::Measured;
-use crate::worker::protocol::{Assignment, JobOutcome};
 
 /// Assistants' names that are kept at hand.
 const NAMES_MAX: usize = 1024;

@@ -3,7 +3,7 @@
 
 mod support;
 
-use agent::worker::protocol::StopReason;
+use agent::worker::io::StopReason;
 use support::{Did, LiveKit, TestWorker, new_dispatch, room_name};
 
 #[tokio::test]

@@ -28,8 +28,8 @@ use super::start::Started;
 use super::types::{AgentState, EndReason};
 use super::voices::Voices;
 use crate::host::Parts;
+use crate::worker::io::StopReason;
 use crate::worker::link::Stop;
-use crate::worker::protocol::StopReason;
 
 /// The room gets this long to take what is on its way before the lease is given back.
 const FLUSH_LIMIT: Duration = Duration::from_secs(2);

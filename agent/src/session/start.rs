@@ -18,7 +18,7 @@ use super::vocabulary::Known;
 use crate::host::Parts;
 use crate::worker::backoff::Backoff;
 use crate::worker::dispatch::Dispatch;
-use crate::worker::protocol::Assignment;
+use crate::worker::io::Assignment;
 
 /// A database that is away at the start gets this long; the dispatch runs out around then.
 const START_LIMIT: Duration = Duration::from_secs(20);

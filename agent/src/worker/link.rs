@@ -22,7 +22,8 @@ use tokio_tungstenite::{MaybeTlsStream, WebSocketStream};
 use tokio_util::sync::CancellationToken;
 
 use super::dispatch::Dispatch;
-use super::protocol::{Assignment, Input, JobOutcome, Output, StopReason, Worker};
+use super::io::{Assignment, Input, JobOutcome, Output, StopReason};
+use super::protocol::Worker;
 
 /// The server's own limit for a frame of this protocol.
 const FRAME_MAX_BYTES: usize = 2 * 1024 * 1024;

@@ -1,13 +1,13 @@
 //! The worker protocol as a state machine: no socket, no clock, no task. It promises that a job is answered at
 //! once, that no more jobs run than there are slots, and that a lost link never touches a running job.
 
-use std::collections::BTreeMap;
-
 use livekit_protocol as proto;
 use proto::server_message::Message;
 
 use super::backoff::Backoff;
 use super::dispatch::Dispatch;
+use super::io::{Assignment, Input, JobOutcome, Output, StopReason};
+use super::jobs::Jobs;
 use super::messages;
 
 /// The server closes a link that has not registered by then; so do we when it does not answer.
@@ -25,88 +25,6 @@ pub const DRAIN_LIMIT_MS: u64 = 30_000;
 /// First and longest wait before connecting again.
 const RECONNECT_MS: (u64, u64) = (250, 10_000);
 
-/// What happened.
-#[derive(Debug)]
-pub enum Input {
-    /// The websocket is open.
-    LinkUp,
-    /// The websocket could not be opened or is gone.
-    LinkDown,
-    /// A message came.
-    Received(Box<proto::ServerMessage>),
-    /// A job's session ended by itself or because it was told to.
-    JobEnded {
-        /// The job.
-        job_id: String,
-        /// How it ended.
-        outcome: JobOutcome,
-    },
-    /// The load was measured anew: 0 is idle, 1 is all that we can carry.
-    Load(f32),
-    /// Take no new job, end the running ones in order.
-    Drain,
-    /// Time passed.
-    Tick,
-}
-
-/// How a job ended.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum JobOutcome {
-    /// In order, everything committed.
-    Success,
-    /// Not in order; the text is for the operator.
-    Failed(String),
-}
-
-/// A job to run.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Assignment {
-    /// LiveKit's id of the job.
-    pub job_id: String,
-    /// Which room under which epoch.
-    pub dispatch: Dispatch,
-    /// The room's name at LiveKit.
-    pub livekit_room: String,
-    /// Where to connect, if not the usual address.
-    pub url: Option<String>,
-    /// The join token that the server made.
-    pub token: String,
-}
-
-/// Why a job has to stop.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum StopReason {
-    /// The server took the job back: its dispatch was deleted or the room is gone.
-    Terminated,
-    /// This process is going away.
-    Drain,
-}
-
-/// What to do.
-#[derive(Debug, PartialEq)]
-pub enum Output {
-    /// Open the websocket.
-    Connect,
-    /// Send a message.
-    Send(Box<proto::WorkerMessage>),
-    /// Close the websocket; answer with [`Input::LinkDown`].
-    Close,
-    /// Run a session.
-    Start(Box<Assignment>),
-    /// End a session in order; answer with [`Input::JobEnded`].
-    Stop {
-        /// The job.
-        job_id: String,
-        /// Why.
-        reason: StopReason,
-    },
-    /// Nothing runs any more, or the drain took too long: `left` jobs are given up.
-    Drained {
-        /// Jobs that did not end in time.
-        left: usize,
-    },
-}
-
 #[derive(Debug, PartialEq, Eq)]
 enum Link {
     Down { retry_at_ms: u64 },
@@ -120,12 +38,9 @@ enum Link {
 pub struct Worker {
     version: String,
     instance: String,
-    slots: usize,
     link: Link,
     backoff: Backoff,
-    /// Job -> when its reservation runs out.
-    reserved: BTreeMap<String, u64>,
-    running: BTreeMap<String, StopState>,
+    jobs: Jobs,
     load: f32,
     last_heard_ms: u64,
     next_ping_ms: u64,
@@ -136,23 +51,15 @@ pub struct Worker {
     drained: bool,
 }
 
-#[derive(Debug, PartialEq, Eq)]
-enum StopState {
-    Running,
-    Stopping,
-}
-
 impl Worker {
     /// A worker with room for `slots` jobs. `seed` spreads reconnections.
     pub fn new(version: &str, instance: &str, slots: usize, seed: u64) -> Self {
         Self {
             version: version.to_owned(),
             instance: instance.to_owned(),
-            slots,
             link: Link::Down { retry_at_ms: 0 },
             backoff: Backoff::new(RECONNECT_MS.0, RECONNECT_MS.1, seed),
-            reserved: BTreeMap::new(),
-            running: BTreeMap::new(),
+            jobs: Jobs::new(slots),
             load: 0.0,
             last_heard_ms: 0,
             next_ping_ms: 0,
@@ -180,13 +87,7 @@ impl Worker {
 
     /// Jobs that run now.
     pub fn running(&self) -> usize {
-        self.running.len()
-    }
-
-    /// Slots neither used nor promised.
-    fn free(&self) -> usize {
-        self.slots
-            .saturating_sub(self.running.len() + self.reserved.len())
+        self.jobs.running()
     }
 
     /// Takes one input and says what to do. `name_of` gives the assistant's name of a room's organisation.
@@ -227,7 +128,7 @@ impl Worker {
             .draining_until_ms
             .filter(|_| !self.drained)
             .unwrap_or(u64::MAX);
-        let reserved_ms = self.reserved.values().copied().min().unwrap_or(u64::MAX);
+        let reserved_ms = self.jobs.next_expiry_ms().unwrap_or(u64::MAX);
         link_ms.min(drain_ms).min(reserved_ms)
     }
 
@@ -245,7 +146,7 @@ impl Worker {
 
     fn link_down(&mut self, now_ms: u64) {
         // The server forgets an unfinished handshake with the link it was on.
-        self.reserved.clear();
+        self.jobs.forget_reserved();
         self.reported = None;
         self.link = Link::Down {
             retry_at_ms: now_ms + self.backoff.next_ms(),
@@ -295,8 +196,8 @@ impl Worker {
             tracing::warn!(job = job.id, %error, "refused a job");
         }
         match dispatch {
-            Ok(dispatch) if ours && self.free() > 0 && self.draining_until_ms.is_none() => {
-                self.reserved.insert(job.id.clone(), now_ms + RESERVATION_MS);
+            Ok(dispatch) if ours && self.jobs.free() > 0 && self.draining_until_ms.is_none() => {
+                self.jobs.reserve(&job.id, now_ms + RESERVATION_MS);
                 let name = name_of(&dispatch).unwrap_or_else(|| "Rapporteur".to_owned());
                 messages::available(&job.id, &dispatch.identity(), &name)
             }
@@ -306,20 +207,20 @@ impl Worker {
 
     fn assigned(&mut self, assignment: proto::JobAssignment, outputs: &mut Vec<Output>) {
         let Some(job) = assignment.job else { return };
-        if self.running.contains_key(&job.id) {
+        if self.jobs.is_running(&job.id) {
             return;
         }
-        let reserved = self.reserved.remove(&job.id).is_some();
+        let has_slot = self.jobs.claim(&job.id);
         let refusal = match Dispatch::parse(&job.metadata) {
             Err(error) => error.to_string(),
             Ok(_) if self.draining_until_ms.is_some() => "the worker is going away".to_owned(),
-            Ok(_) if !reserved && self.free() == 0 => "no free slot".to_owned(),
+            Ok(_) if !has_slot => "no free slot".to_owned(),
             Ok(dispatch) => {
                 send(
                     outputs,
                     messages::job_status(&job.id, proto::JobStatus::JsRunning, ""),
                 );
-                self.running.insert(job.id.clone(), StopState::Running);
+                self.jobs.began(&job.id);
                 // A taken slot is news that the server should have before it chooses again.
                 self.next_status_ms = 0;
                 outputs.push(Output::Start(Box::new(Assignment {
@@ -339,11 +240,7 @@ impl Worker {
     }
 
     fn stop(&mut self, job_id: &str, reason: StopReason, outputs: &mut Vec<Output>) {
-        self.reserved.remove(job_id);
-        if let Some(state) = self.running.get_mut(job_id)
-            && *state == StopState::Running
-        {
-            *state = StopState::Stopping;
+        if self.jobs.stop(job_id) {
             outputs.push(Output::Stop {
                 job_id: job_id.to_owned(),
                 reason,
@@ -352,7 +249,7 @@ impl Worker {
     }
 
     fn job_ended(&mut self, job_id: &str, outcome: &JobOutcome, outputs: &mut Vec<Output>) {
-        if self.running.remove(job_id).is_none() {
+        if !self.jobs.ended(job_id) {
             return;
         }
         self.next_status_ms = 0;
@@ -372,14 +269,13 @@ impl Worker {
         }
         self.draining_until_ms = Some(now_ms + DRAIN_LIMIT_MS);
         self.next_status_ms = 0;
-        let jobs: Vec<String> = self.running.keys().cloned().collect();
-        for job_id in jobs {
+        for job_id in self.jobs.ids() {
             self.stop(&job_id, StopReason::Drain, outputs);
         }
     }
 
     fn timers(&mut self, now_ms: u64, outputs: &mut Vec<Output>) {
-        self.reserved.retain(|_, until_ms| *until_ms > now_ms);
+        self.jobs.forget_expired(now_ms);
         match self.link {
             Link::Down { retry_at_ms } if now_ms >= retry_at_ms && self.draining_until_ms.is_none() => {
                 self.link = Link::Connecting;
@@ -391,11 +287,11 @@ impl Worker {
         }
         if let Some(until_ms) = self.draining_until_ms
             && !self.drained
-            && (self.running.is_empty() || now_ms >= until_ms)
+            && (self.jobs.running() == 0 || now_ms >= until_ms)
         {
             self.drained = true;
             outputs.push(Output::Drained {
-                left: self.running.len(),
+                left: self.jobs.running(),
             });
         }
     }
@@ -414,14 +310,14 @@ impl Worker {
         if now_ms >= self.next_status_ms {
             self.next_status_ms = now_ms + STATUS_INTERVAL_MS;
             let draining = self.draining_until_ms.is_some();
-            let full = self.free() == 0 || draining;
+            let full = self.jobs.free() == 0 || draining;
             // Hundredths: a load that only trembles is not worth a message.
             let hundredths = (self.load * 100.0).round().clamp(0.0, 100.0);
-            let report = (full, hundredths as u32 + self.running.len() as u32 * 1000);
+            let report = (full, hundredths as u32 + self.jobs.running() as u32 * 1000);
             if self.reported != Some(report) {
                 self.reported = Some(report);
                 self.status_sequence += 1;
-                let jobs = self.running.len();
+                let jobs = self.jobs.running();
                 let load = if draining { 1.0 } else { hundredths / 100.0 };
                 send(
                     outputs,

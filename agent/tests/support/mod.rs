@@ -7,8 +7,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use agent::worker::dispatch::Dispatch;
+use agent::worker::io::{Assignment, JobOutcome, StopReason};
 use agent::worker::link::{self, Server, Sessions, Stop};
-use agent::worker::protocol::{Assignment, JobOutcome, StopReason, Worker};
+use agent::worker::protocol::Worker;
 use livekit_api::access_token::{Claims, TokenVerifier};
 use livekit_api::services::agent_dispatch::AgentDispatchClient;
 use livekit_api::services::room::RoomClient;
