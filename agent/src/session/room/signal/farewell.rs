@@ -2,6 +2,9 @@
 //! circle for each participant who has a track, and unties it only when the server says that they have left. Who leaves a
 //! room in which others are would keep all of it for ever, some hundred kilobytes each time. So the server's word is
 //! given to the crate by us, as the last thing that it hears.
+//!
+//! The same circle is tied again when somebody is said to have left while the crate, in another task, is taking on a track of
+//! theirs: it adds the track after everything of them was taken away. So it is told a little later, when their tracks have come.
 
 use std::collections::HashMap;
 use std::sync::atomic::Ordering;
@@ -23,6 +26,10 @@ use super::Connection;
 
 /// The crate takes a message in milliseconds, on a busy machine too in less than this.
 const LIMIT: Duration = Duration::from_secs(2);
+/// A track that is wanted comes with the next round of negotiation, if it comes.
+const TRACKS_LIMIT: Duration = Duration::from_secs(1);
+/// The same where the server says that somebody has left: what it says behind it waits too.
+const TRACKS_OF_WHO_LEFT_LIMIT: Duration = Duration::from_millis(100);
 const POLL: Duration = Duration::from_millis(2);
 /// Who is there after so long has not heard it.
 const SAID_FOR: Duration = Duration::from_millis(50);
@@ -82,8 +89,9 @@ impl Whose {
         with_known(self, |known| known.connection = Arc::downgrade(connection));
     }
 
-    /// What has to be heard before this message: that all have left, when the room is closed.
-    pub(super) fn before(&self, frame: &[u8]) -> Option<Vec<u8>> {
+    /// What has to be heard before this message: that all have left, when the room is closed, or when the server sends us out
+    /// while we are leaving (somebody else has come by our name).
+    pub(super) fn before(&self, frame: &[u8], parting: bool) -> Option<Vec<u8>> {
         let response = proto::SignalResponse::decode(frame).ok()?;
         let Message::Leave(leave) = response.message? else {
             return None;
@@ -92,12 +100,49 @@ impl Whose {
             leave.reason(),
             proto::DisconnectReason::RoomDeleted | proto::DisconnectReason::RoomClosed
         );
-        if leave.action() != Action::Disconnect || !is_closed {
+        if leave.action() != Action::Disconnect || !(is_closed || parting) {
             return None;
         }
         let room = with_known(self, |known| known.room.upgrade())?;
         Some(all_left(&room))
     }
+
+    /// Waits until this message may be heard: one that says that somebody has left, until their tracks are taken on.
+    pub(super) async fn may_hear(&self, frame: &[u8]) {
+        let left = who_left(frame);
+        if left.is_empty() {
+            return;
+        }
+        let is_taken_on = |room: Arc<Room>| {
+            let mut participants = room.remote_participants().into_values();
+            participants.any(|one| left.contains(&one.identity().0) && is_taken_on(&one))
+        };
+        let begun = Instant::now();
+        while begun.elapsed() < TRACKS_OF_WHO_LEFT_LIMIT
+            && with_known(self, |known| known.room.upgrade()).is_some_and(is_taken_on)
+        {
+            tokio::time::sleep(POLL).await;
+        }
+    }
+}
+
+/// Whether a track of theirs is wanted and has not come.
+fn is_taken_on(participant: &RemoteParticipant) -> bool {
+    let publications = participant.track_publications();
+    publications
+        .values()
+        .any(|one| one.is_desired() && one.is_allowed() && !one.is_subscribed())
+}
+
+/// Who has left, if a message of the server says so.
+fn who_left(frame: &[u8]) -> Vec<String> {
+    let response = proto::SignalResponse::decode(frame);
+    let Some(Message::Update(update)) = response.ok().and_then(|response| response.message) else {
+        return Vec::new();
+    };
+    let left = |one: &proto::ParticipantInfo| one.state() == proto::participant_info::State::Disconnected;
+    let all = update.participants.into_iter();
+    all.filter(left).map(|one| one.identity).collect()
 }
 
 /// A room was joined; from now on [`leave`] works, and its closing leaves nothing behind.
@@ -121,9 +166,15 @@ async fn part(room: &Room) {
     let begun = Instant::now();
     connection.parting.store(true, Ordering::Relaxed);
     let mut said: Option<Instant> = None;
-    while !room.remote_participants().is_empty() && begun.elapsed() < LIMIT {
+    while begun.elapsed() < LIMIT {
+        let participants = room.remote_participants();
+        // A room that is closed meanwhile takes no word any more.
+        if participants.is_empty() || room.connection_state() == ConnectionState::Disconnected {
+            return;
+        }
+        let come = begun.elapsed() >= TRACKS_LIMIT || !participants.values().any(is_taken_on);
         // Again for who came with a message that the crate had not worked off when it was said first.
-        if said.is_none_or(|said| said.elapsed() >= SAID_FOR) {
+        if come && said.is_none_or(|said| said.elapsed() >= SAID_FOR) {
             connection.hear(all_left(room));
             said = Some(Instant::now());
         }
@@ -251,7 +302,7 @@ mod tests {
             leave(proto::DisconnectReason::ServerShutdown, Action::Reconnect),
             vec![0xff, 0xff, 0xff],
         ] {
-            assert_eq!(whose.before(&frame), None);
+            assert_eq!(whose.before(&frame, false), None);
         }
     }
 }

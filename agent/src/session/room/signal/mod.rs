@@ -161,12 +161,17 @@ impl WsConnection for Connection {
                 Some(Ok(Message::Binary(frame)))
                     if self.parting.load(Ordering::Relaxed) && farewell::is_about_others(&frame) => {}
                 Some(Ok(Message::Binary(frame))) => {
-                    let before = self.whose.as_ref().and_then(|whose| whose.before(&frame));
-                    let Some(before) = before else {
+                    let Some(whose) = &self.whose else {
                         return Ok(Some(frame.to_vec()));
                     };
-                    *next = Some(frame.to_vec());
-                    return Ok(Some(before));
+                    let before = whose.before(&frame, self.parting.load(Ordering::Relaxed));
+                    // Kept: who stops waiting for this gets it with the next call.
+                    let frame = &*next.insert(frame.to_vec());
+                    if before.is_some() {
+                        return Ok(before);
+                    }
+                    whose.may_hear(frame).await;
+                    return Ok(next.take());
                 }
                 // Answered with the next write at the latest; this makes one.
                 Some(Ok(Message::Ping(payload))) => {
