@@ -170,7 +170,7 @@ impl Writer {
     fn push_number(&mut self, number: u32, low: u32) {
         let (ones, rest) = (number >> low, u64::from(number & ((1 << low) - 1)));
         if ones < 32 {
-            self.push((1 << ones) - 1 | rest << (ones + 1), ones + 1 + low);
+            self.push(((1 << ones) - 1) | (rest << (ones + 1)), ones + 1 + low);
         } else {
             self.push_ones(ones);
             self.push(rest, low);

@@ -216,7 +216,7 @@ mod tests {
         let read_all = || while queue.poll_next(&mut Context::from_waker(&waker)).is_ready() {};
         read_all();
         let push = |(at, sample): (usize, &i16)| {
-            push(&queue, &[*sample; 160], at % 2 == 1);
+            push(queue, &[*sample; 160], at % 2 == 1);
             let wakes = woken.0.swap(false, Ordering::Relaxed);
             if wakes {
                 read_all();
