@@ -168,8 +168,8 @@ impl<D: VoiceDetector> Listener<D> {
         if voiced_ms < self.options.onset_ms {
             return;
         }
-        let samples = Growing::of(self.pre_roll.make_contiguous());
-        self.pre_roll.clear();
+        // Not kept for later: its room would be held through the whole utterance.
+        let samples = Growing::of(std::mem::take(&mut self.pre_roll).make_contiguous());
         let start_ms = self.now_ms - (samples.len() / SAMPLES_PER_MS) as u64;
         let number = self.next_utterance;
         self.next_utterance += 1;

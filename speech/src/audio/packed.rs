@@ -19,26 +19,16 @@ pub(crate) struct Packed {
 
 impl Packed {
     pub(super) fn new(samples: &[i16]) -> Self {
-        let mut bits = Writer::default();
-        let mut history = History::default();
-        let mut differences = [const { Vec::new() }; ORDERS];
-        for frame in samples.chunks(FRAME_SAMPLES) {
-            differences.iter_mut().for_each(Vec::clear);
-            for &sample in frame {
-                let of_orders = history.differences(i32::from(sample));
-                for (differences, difference) in differences.iter_mut().zip(of_orders) {
-                    differences.push(folded(difference));
-                }
-                history.push(i32::from(sample));
-            }
-            let costs = differences.iter().map(|numbers| cheapest(numbers));
-            let best = costs.enumerate().min_by_key(|(_, (_, cost))| *cost);
-            let (order, (low, _)) = best.unwrap_or_default();
+        let mut bits = Writer::for_samples(samples.len());
+        let mut frame = Frame::default();
+        for heard in samples.chunks(FRAME_SAMPLES) {
+            frame.hear(heard);
+            let (order, numbers) = frame.smallest();
+            let low = cheapest(numbers);
             bits.push(order as u64, ORDER_BITS);
             bits.push(u64::from(low), LOW_BITS_BITS);
-            for &number in &differences[order] {
-                bits.push_ones(number >> low);
-                bits.push(u64::from(number & ((1 << low) - 1)), low);
+            for &number in numbers {
+                bits.push_number(number, low);
             }
         }
         Self {
@@ -69,20 +59,68 @@ impl Packed {
     }
 }
 
-/// How many low bits make these numbers shortest, and how many bits they have then.
-fn cheapest(numbers: &[u32]) -> (u32, u64) {
-    let cost = |low: u32| {
-        let ones: u64 = numbers.iter().map(|number| u64::from(number >> low)).sum();
-        (low, ones + numbers.len() as u64 * u64::from(low + 1))
+/// How many low bits make these numbers shortest. Sums of a frame's numbers have 28 bits.
+fn cheapest(numbers: &[u32]) -> u32 {
+    let bits = |low: &u32| {
+        let ones: u32 = numbers.iter().map(|number| number >> low).sum();
+        ones + numbers.len() as u32 * (low + 1)
     };
-    let sum: u64 = numbers.iter().map(|&number| u64::from(number)).sum();
-    let mean = sum / numbers.len().max(1) as u64;
+    let mean = numbers.iter().sum::<u32>() / numbers.len().max(1) as u32;
     // The best is beside the mean's logarithm; one loud sample among quiet ones moves it by little.
     let middle = mean.checked_ilog2().unwrap_or(0);
-    (middle.saturating_sub(1)..=(middle + 1).min(LOW_BITS_MAX))
-        .map(cost)
-        .min_by_key(|(_, cost)| *cost)
-        .unwrap_or_default()
+    let near = middle.saturating_sub(1)..=(middle + 1).min(LOW_BITS_MAX);
+    near.min_by_key(bits).unwrap_or_default()
+}
+
+/// The differences of one frame, of all orders. They lie in a row each, so that many are computed at once.
+struct Frame {
+    len: usize,
+    /// Of each order, and in front of them the last one of the frame before.
+    differences: [[i32; 1 + FRAME_SAMPLES]; ORDERS],
+    folded: [[u32; FRAME_SAMPLES]; ORDERS],
+}
+
+impl Default for Frame {
+    fn default() -> Self {
+        Self {
+            len: 0,
+            differences: [[0; 1 + FRAME_SAMPLES]; ORDERS],
+            folded: [[0; FRAME_SAMPLES]; ORDERS],
+        }
+    }
+}
+
+impl Frame {
+    /// The next samples, a whole frame but at the end.
+    fn hear(&mut self, samples: &[i16]) {
+        for row in &mut self.differences {
+            row[0] = row[self.len];
+        }
+        self.len = samples.len();
+        for (value, sample) in self.differences[0][1..].iter_mut().zip(samples) {
+            *value = i32::from(*sample);
+        }
+        for order in 1..ORDERS {
+            let (below, row) = self.differences.split_at_mut(order);
+            let pairs = below[order - 1][..=self.len].windows(2);
+            for (value, pair) in row[0][1..].iter_mut().zip(pairs) {
+                *value = pair[1] - pair[0];
+            }
+        }
+        for (folded_row, row) in self.folded.iter_mut().zip(&self.differences) {
+            for (number, value) in folded_row.iter_mut().zip(&row[1..=self.len]) {
+                *number = folded(*value);
+            }
+        }
+    }
+
+    /// The order whose numbers are the smallest, and they.
+    fn smallest(&self) -> (usize, &[u32]) {
+        let rows = self.folded.each_ref().map(|row| &row[..self.len]);
+        let sums = rows.map(|row| row.iter().sum::<u32>());
+        let order = (0..ORDERS).min_by_key(|order| sums[*order]).unwrap_or_default();
+        (order, rows[order])
+    }
 }
 
 /// Signed as unsigned: 0, -1, 1, -2, 2.
@@ -120,6 +158,25 @@ struct Writer {
 }
 
 impl Writer {
+    /// With room for what a voice takes.
+    fn for_samples(samples: usize) -> Self {
+        Self {
+            words: Vec::with_capacity(samples / 8),
+            ..Self::default()
+        }
+    }
+
+    /// In Rice's code: the high bits as so many ones, a zero, and the low bits.
+    fn push_number(&mut self, number: u32, low: u32) {
+        let (ones, rest) = (number >> low, u64::from(number & ((1 << low) - 1)));
+        if ones < 32 {
+            self.push(((1 << ones) - 1) | (rest << (ones + 1)), ones + 1 + low);
+        } else {
+            self.push_ones(ones);
+            self.push(rest, low);
+        }
+    }
+
     /// Fewer than 64 bits.
     fn push(&mut self, bits: u64, count: u32) {
         self.word |= bits << self.used;

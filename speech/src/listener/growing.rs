@@ -4,8 +4,8 @@
 use crate::audio::Part;
 use crate::{Audio, SAMPLES_PER_MS};
 
-/// One second.
-const BLOCK_SAMPLES: usize = 1_000 * SAMPLES_PER_MS;
+/// A quarter of a second: what is not packed yet, and what a look copies, is less than that.
+const BLOCK_SAMPLES: usize = 250 * SAMPLES_PER_MS;
 
 #[derive(Debug, Default)]
 pub(super) struct Growing {

@@ -7,6 +7,7 @@ use std::{
         Arc, Weak,
         atomic::{AtomicBool, Ordering},
     },
+    task::Waker,
     time::Instant,
 };
 
@@ -193,19 +194,22 @@ impl InboundAudio {
     }
 
     pub(crate) fn tick_by_hand(&self, slot: Instant) -> bool {
-        self.inner.play(&[slot])
+        let mut readers = Vec::new();
+        let stays = self.inner.play(&[slot], &mut readers);
+        readers.into_iter().for_each(Waker::wake);
+        stays
     }
 }
 
 impl Paced for Inbound {
-    fn tick(&self, slot: Instant) -> bool {
-        self.play(&[slot.checked_sub(beat::SLOT).unwrap_or(slot), slot])
+    fn tick(&self, slot: Instant, readers: &mut Vec<Waker>) -> bool {
+        self.play(&[slot.checked_sub(beat::SLOT).unwrap_or(slot), slot], readers)
     }
 }
 
 impl Inbound {
     /// Plays 10 ms for each slot; false when nobody listens any more.
-    fn play(&self, slots: &[Instant]) -> bool {
+    fn play(&self, slots: &[Instant], readers: &mut Vec<Waker>) -> bool {
         let mut listening = self.listening.lock();
         let listening = &mut *listening;
         std::mem::swap(&mut listening.arrivals, &mut self.inbox.lock().packets);
@@ -217,7 +221,8 @@ impl Inbound {
             for (step, slot) in slots.iter().enumerate() {
                 player.step(*slot, muted);
                 let last = step + 1 == slots.len();
-                player.queues.retain(|queue| queue.push(&player.delivered, last));
+                let delivered = &player.delivered;
+                player.queues.retain(|queue| queue.push(delivered, last, readers));
             }
             let counted = std::mem::take(&mut player.playout.stats);
             if index == 0 {

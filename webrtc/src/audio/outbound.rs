@@ -6,6 +6,7 @@ use std::{
         Arc, Weak,
         atomic::{AtomicBool, Ordering},
     },
+    task::Waker,
     time::Instant,
 };
 
@@ -176,11 +177,13 @@ impl Outlet for Outbound {
             ..
         } = &mut *state;
         stats.measure(pcm);
+        let mut readers = Vec::new();
         listeners.retain_mut(|(queue, converter)| {
             scratch.clear();
             converter.convert(pcm, scratch);
-            queue.push(scratch, true)
+            queue.push(scratch, true, &mut readers)
         });
+        readers.into_iter().for_each(Waker::wake);
         let Some((sink, encoder)) = sink else {
             if listeners.is_empty() {
                 drop(state);

@@ -70,8 +70,9 @@ impl FrameQueue {
         self.format
     }
 
-    /// Adds a frame; false when the reader is gone. The reader is woken with the `last` one of those that come together.
-    pub(crate) fn push(&self, samples: &[i16], last: bool) -> bool {
+    /// Adds a frame; false when the reader is gone. With the `last` one of those that come together the reader is to be
+    /// woken, and joins `readers`: the caller wakes them.
+    pub(crate) fn push(&self, samples: &[i16], last: bool, readers: &mut Vec<Waker>) -> bool {
         let has_sound = samples.iter().any(|sample| *sample != 0);
         let data = match SILENCE.get(..samples.len()) {
             Some(silence) if !has_sound => Cow::Borrowed(silence),
@@ -83,30 +84,23 @@ impl FrameQueue {
             num_channels: self.format.channels as u32,
             samples_per_channel: (samples.len() / self.format.channels) as u32,
         };
-        let waker = {
-            let mut state = self.state.lock();
-            if state.abandoned || state.finished {
-                return false;
+        let mut state = self.state.lock();
+        if state.abandoned || state.finished {
+            return false;
+        }
+        if state.frames.len() >= self.max_frames {
+            state.frames.pop_front();
+            state.dropped_frames += 1;
+            let dropped_frames = state.dropped_frames;
+            if dropped_frames.is_power_of_two() {
+                tracing::warn!(dropped_frames, "an audio stream is read too slowly");
             }
-            if state.frames.len() >= self.max_frames {
-                state.frames.pop_front();
-                state.dropped_frames += 1;
-                let dropped_frames = state.dropped_frames;
-                if dropped_frames.is_power_of_two() {
-                    tracing::warn!(dropped_frames, "an audio stream is read too slowly");
-                }
-            }
-            state.frames.push_back(frame);
-            state.has_sound |= has_sound;
-            if last && (state.has_sound || state.frames.len() >= self.silent_batch_frames) {
-                state.has_sound = false;
-                state.waker.take()
-            } else {
-                None
-            }
-        };
-        if let Some(waker) = waker {
-            waker.wake();
+        }
+        state.frames.push_back(frame);
+        state.has_sound |= has_sound;
+        if last && (state.has_sound || state.frames.len() >= self.silent_batch_frames) {
+            state.has_sound = false;
+            readers.extend(state.waker.take());
         }
         true
     }
@@ -163,6 +157,14 @@ mod tests {
         channels: 1,
     };
 
+    /// Adds a frame and wakes the reader.
+    fn push(queue: &FrameQueue, samples: &[i16], last: bool) -> bool {
+        let mut readers = Vec::new();
+        let taken = queue.push(samples, last, &mut readers);
+        readers.into_iter().for_each(Waker::wake);
+        taken
+    }
+
     fn next(queue: &FrameQueue) -> Poll<Option<i16>> {
         queue
             .poll_next(&mut Context::from_waker(Waker::noop()))
@@ -173,7 +175,7 @@ mod tests {
     fn the_oldest_frame_gives_way() {
         let queue = FrameQueue::new(FORMAT, 5);
         for marker in 1..=6 {
-            assert!(queue.push(&[marker; 160], true));
+            assert!(push(&queue, &[marker; 160], true));
         }
         for marker in 2..=6 {
             assert_eq!(next(&queue), Poll::Ready(Some(marker)));
@@ -185,9 +187,9 @@ mod tests {
     #[test]
     fn a_finished_track_is_heard_to_its_end() {
         let queue = FrameQueue::new(FORMAT, 2);
-        queue.push(&[1; 160], true);
+        push(&queue, &[1; 160], true);
         queue.finish();
-        assert!(!queue.push(&[2; 160], true));
+        assert!(!push(&queue, &[2; 160], true));
         assert_eq!(next(&queue), Poll::Ready(Some(1)));
         assert_eq!(next(&queue), Poll::Ready(None));
     }
@@ -195,9 +197,9 @@ mod tests {
     #[test]
     fn an_abandoned_queue_ends_at_once() {
         let queue = FrameQueue::new(FORMAT, 2);
-        queue.push(&[1; 160], true);
+        push(&queue, &[1; 160], true);
         queue.abandon();
-        assert!(!queue.push(&[1; 160], true));
+        assert!(!push(&queue, &[1; 160], true));
         assert_eq!(next(&queue), Poll::Ready(None));
     }
 
@@ -214,7 +216,7 @@ mod tests {
         let read_all = || while queue.poll_next(&mut Context::from_waker(&waker)).is_ready() {};
         read_all();
         let push = |(at, sample): (usize, &i16)| {
-            queue.push(&[*sample; 160], at % 2 == 1);
+            push(queue, &[*sample; 160], at % 2 == 1);
             let wakes = woken.0.swap(false, Ordering::Relaxed);
             if wakes {
                 read_all();
@@ -248,7 +250,7 @@ mod tests {
     #[test]
     fn the_end_of_a_silent_track_is_told_at_once() {
         let queue = FrameQueue::new(FORMAT, 100);
-        queue.push(&[0; 160], true);
+        push(&queue, &[0; 160], true);
         queue.finish();
         assert_eq!(next(&queue), Poll::Ready(Some(0)));
         assert_eq!(next(&queue), Poll::Ready(None));
@@ -258,7 +260,7 @@ mod tests {
     fn nothing_is_allocated_for_silence() {
         let queue = FrameQueue::new(FORMAT, 4);
         for (sample, allocated) in [(0, false), (-1, true)] {
-            queue.push(&[sample; 160], true);
+            push(&queue, &[sample; 160], true);
             let Poll::Ready(Some(frame)) = queue.poll_next(&mut Context::from_waker(Waker::noop())) else {
                 panic!("a frame is there");
             };
@@ -271,7 +273,7 @@ mod tests {
     fn even_an_unlimited_queue_has_an_end() {
         let queue = FrameQueue::new(FORMAT, 0);
         for _ in 0..MAX_FRAMES + 5 {
-            queue.push(&[0], true);
+            push(&queue, &[0], true);
         }
         assert_eq!(queue.state.lock().frames.len(), MAX_FRAMES);
     }

@@ -5,6 +5,7 @@
 use std::{
     collections::VecDeque,
     sync::{Arc, Weak},
+    task::Waker,
     time::Instant,
 };
 
@@ -189,7 +190,7 @@ impl SourceQueue {
 }
 
 impl Paced for SourceQueue {
-    fn tick(&self, slot: Instant) -> bool {
+    fn tick(&self, slot: Instant, _: &mut Vec<Waker>) -> bool {
         let (pcm, outlets) = {
             let mut state = self.state.lock();
             let hundredths = self.format.rate_hz * TICK_MS / 10 + state.carry_hundredths;
@@ -224,7 +225,7 @@ mod tests {
     use std::{
         future::Future,
         pin::{Pin, pin},
-        task::{Context, Poll, Waker},
+        task::{Context, Poll},
         time::Duration,
     };
 
@@ -267,7 +268,7 @@ mod tests {
         let mut ticks = 0;
         while poll(&mut capture).is_pending() {
             assert!(queue.state.lock().pcm.len() <= 3_200, "twice the queue at most");
-            queue.tick(Instant::now());
+            queue.tick(Instant::now(), &mut Vec::new());
             ticks += 1;
         }
         assert_eq!(ticks, 10, "200 ms of sound, of which 100 ms may wait");
@@ -281,10 +282,10 @@ mod tests {
         let frame = frame(16_000);
         let mut capture = pin!(queue.capture(&frame));
         assert!(poll(&mut capture).is_pending());
-        queue.tick(Instant::now());
+        queue.tick(Instant::now(), &mut Vec::new());
         queue.clear();
         assert!(poll(&mut capture).is_ready(), "the rest of the frame is given up");
-        (0..5).for_each(|_| assert!(queue.tick(Instant::now())));
+        (0..5).for_each(|_| assert!(queue.tick(Instant::now(), &mut Vec::new())));
         let heard = ear.0.lock();
         assert_eq!(heard.len(), 6 * 160, "silence goes on");
         assert!(heard[160..].iter().all(|sample| *sample == 0));
@@ -319,12 +320,12 @@ mod tests {
             poll(&mut pin!(queue.capture(&frame(240)))),
             Poll::Ready(Ok(()))
         ));
-        assert!(queue.tick(Instant::now()));
+        assert!(queue.tick(Instant::now(), &mut Vec::new()));
         assert!(
-            queue.tick(Instant::now()),
+            queue.tick(Instant::now(), &mut Vec::new()),
             "the half step that is left is played, too"
         );
-        assert!(!queue.tick(Instant::now()));
+        assert!(!queue.tick(Instant::now(), &mut Vec::new()));
         assert!(!queue.state.lock().paced);
     }
 

@@ -4,6 +4,7 @@
 use std::{
     panic::{AssertUnwindSafe, catch_unwind},
     sync::{Arc, OnceLock, Weak},
+    task::Waker,
     thread,
     time::{Duration, Instant},
 };
@@ -14,9 +15,14 @@ use super::format::TICK_MS;
 use crate::beat;
 
 const TICK: Duration = beat::SLOT;
-/// How far a starved clock catches up by itself. Readers hold ten frames, so a burst of five loses
-/// none; what is older than this is left to the jitter buffers to make up for.
-const MAX_BEHIND: Duration = Duration::from_millis(50);
+/// How far a starved clock catches up by itself, so that a busy moment delays sound and loses none. A reader who does not
+/// get to read between the rounds loses the oldest of more frames than his queue holds, which is ten unless he asks for
+/// more. What is older than this is left to the jitter buffers to make up for.
+const MAX_BEHIND: Duration = Duration::from_millis(200);
+
+/// Readers are woken when so many have something to read, or everybody has played: each that is woken by itself may take
+/// a thread out of its sleep, to which the thread returns before the next one is woken.
+const MAX_WAITING_READERS: usize = 64;
 
 /// How often a member is called.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -30,8 +36,9 @@ pub(crate) enum Pace {
 /// Something that has work to do all the time.
 pub(crate) trait Paced: Send + Sync {
     /// Does the work of one call; false leaves the ticker until the next [`join`]. `slot` is the
-    /// time at which the call was due, which on a starved machine is a little before now.
-    fn tick(&self, slot: Instant) -> bool;
+    /// time at which the call was due, which on a starved machine is a little before now. Who has something to read
+    /// joins `readers`, whom the ticker wakes together.
+    fn tick(&self, slot: Instant, readers: &mut Vec<Waker>) -> bool;
 }
 
 /// Has `member` called from the next slot or beat on. A member joins once; only it knows whether it has.
@@ -70,6 +77,7 @@ impl Ticker {
     fn run(&self) {
         let mut schedule = Schedule::starting(Instant::now());
         let mut round: Vec<Member> = Vec::new();
+        let mut readers = Vec::new();
         loop {
             if round.is_empty() {
                 let mut members = self.members.lock();
@@ -88,8 +96,16 @@ impl Ticker {
             let plays = beat::plays(slot);
             round.retain(|(pace, member)| {
                 let waits = *pace == Pace::Beat && !plays;
-                waits || member.upgrade().is_some_and(|member| tick(&*member, slot))
+                let stays = waits
+                    || member
+                        .upgrade()
+                        .is_some_and(|member| tick(&*member, slot, &mut readers));
+                if readers.len() >= MAX_WAITING_READERS {
+                    readers.drain(..).for_each(Waker::wake);
+                }
+                stays
             });
+            readers.drain(..).for_each(Waker::wake);
         }
     }
 }
@@ -103,8 +119,8 @@ fn pace_of(round: &[Member]) -> Pace {
     }
 }
 
-fn tick(member: &dyn Paced, slot: Instant) -> bool {
-    catch_unwind(AssertUnwindSafe(|| member.tick(slot))).unwrap_or_else(|_| {
+fn tick(member: &dyn Paced, slot: Instant, readers: &mut Vec<Waker>) -> bool {
+    catch_unwind(AssertUnwindSafe(|| member.tick(slot, readers))).unwrap_or_else(|_| {
         tracing::error!("an audio track failed and is dropped");
         false
     })
@@ -143,7 +159,13 @@ impl Schedule {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::mpsc;
+    use std::{
+        sync::{
+            atomic::{AtomicUsize, Ordering},
+            mpsc,
+        },
+        task::Wake,
+    };
 
     use super::*;
 
@@ -170,7 +192,7 @@ mod tests {
         let start = schedule.next;
         let now = start + Duration::from_millis(1_003);
         let burst: Vec<_> = std::iter::from_fn(|| schedule.take_due(now, Pace::Slot)).collect();
-        assert_eq!(burst.len(), 5);
+        assert_eq!(burst.len(), 20);
         assert_eq!(burst.last(), Some(&(start + Duration::from_millis(1_000))));
         assert!(burst.windows(2).all(|pair| pair[1] - pair[0] == TICK));
     }
@@ -196,7 +218,7 @@ mod tests {
     }
 
     impl Paced for Heard {
-        fn tick(&self, slot: Instant) -> bool {
+        fn tick(&self, slot: Instant, _: &mut Vec<Waker>) -> bool {
             assert!(!self.panics, "a member that fails");
             self.seen.send(slot).is_ok()
         }
@@ -214,5 +236,50 @@ mod tests {
         join(Pace::Slot, Arc::downgrade(&good));
         let slots: Vec<_> = slots.iter().take(3).collect();
         assert!(slots.windows(2).all(|pair| pair[1] > pair[0]));
+    }
+    /// A reader, and how often he had been woken when each of the calls came.
+    #[derive(Default)]
+    struct Reader {
+        woken: AtomicUsize,
+        seen: Mutex<Vec<(Instant, usize)>>,
+    }
+
+    impl Wake for Reader {
+        fn wake(self: Arc<Self>) {
+            self.woken.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    struct Player(Arc<Reader>);
+
+    impl Paced for Player {
+        fn tick(&self, slot: Instant, readers: &mut Vec<Waker>) -> bool {
+            let woken = self.0.woken.load(Ordering::Relaxed);
+            self.0.seen.lock().push((slot, woken));
+            readers.push(Arc::clone(&self.0).into());
+            true
+        }
+    }
+
+    #[test]
+    fn readers_are_woken_when_all_have_played() {
+        let reader = Arc::<Reader>::default();
+        let (seen, slots) = mpsc::sync_channel(0);
+        let members: [Arc<dyn Paced>; 3] = [
+            Arc::new(Player(reader.clone())),
+            Arc::new(Player(reader.clone())),
+            Arc::new(Heard { seen, panics: false }),
+        ];
+        for member in &members {
+            join(Pace::Slot, Arc::downgrade(member));
+        }
+        let _ = slots.iter().take(4).count();
+        let seen = reader.seen.lock();
+        let rounds: Vec<_> = seen.chunk_by(|a, b| a.0 == b.0).collect();
+        assert!(rounds.iter().any(|round| round.len() == 2));
+        for round in &rounds {
+            assert!(round.iter().all(|(_, woken)| *woken == round[0].1), "{round:?}");
+        }
+        assert!(rounds.windows(2).all(|pair| pair[1][0].1 > pair[0][0].1));
     }
 }
