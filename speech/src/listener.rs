@@ -47,7 +47,7 @@ struct Open {
     number: u64,
     start_ms: u64,
     samples: Growing,
-    /// The end of the last frame with voice.
+    /// Where the last voice ended.
     voice_end_ms: u64,
     /// Voice since the last hypothesis was asked for.
     fresh_ms: u64,
@@ -211,6 +211,8 @@ impl<D: VoiceDetector> Listener<D> {
             open.voice_end_ms = self.now_ms;
             open.fresh_ms += FRAME_MS;
             open.pause = Pause::Unseen;
+        } else if open.voice_end_ms + FRAME_MS == self.now_ms {
+            open.voice_end_ms = (self.now_ms - self.detector.quiet_ms()).max(open.start_ms);
         }
         let pause_ms = self.now_ms - open.voice_end_ms;
         let options = &self.options;
@@ -227,7 +229,7 @@ impl<D: VoiceDetector> Listener<D> {
         } else {
             options.step_ms.max((self.now_ms - open.start_ms) / STEP_SHARE)
         };
-        let at_pause = pause_ms == options.pause_ms;
+        let at_pause = (options.pause_ms..options.pause_ms + FRAME_MS).contains(&pause_ms);
         if let Some(sentence_ms) = open.sentence_ms.take() {
             self.end_sentence(sentence_ms, events);
         } else if pause_ms >= longest_pause_ms {

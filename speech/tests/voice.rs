@@ -174,3 +174,25 @@ fn a_file_that_is_no_model_is_named() {
     assert!(error.to_string().contains("no-voice-model"), "{error}");
     std::fs::remove_file(path).unwrap();
 }
+
+#[test]
+fn the_end_of_voice_is_known_to_a_chunk() {
+    // A buzz of two seconds in the length of whole frames, shifted against the network's chunks.
+    for lead in 0..4 {
+        let mut detector = model().detector();
+        let buzz =
+            |n: i32| (triangle(n, 107, 0) * 40 + triangle(n, 53, 0) * 30 + triangle(n, 31, 7) * 25) as i16;
+        let samples: Vec<i16> = std::iter::repeat_n(0, lead * FRAME)
+            .chain((0..100 * FRAME as i32).map(buzz))
+            .chain(std::iter::repeat_n(0, 50 * FRAME))
+            .collect();
+        let mut was_voice = false;
+        for frame in samples.as_chunks::<FRAME>().0 {
+            let is_voice = detector.is_voice(frame);
+            if was_voice && !is_voice {
+                assert!((32..64).contains(&detector.quiet_ms()), "{}", detector.quiet_ms());
+            }
+            was_voice = is_voice;
+        }
+    }
+}

@@ -1,4 +1,5 @@
-//! Whisper with a clock of the processor's time. The same question is computed once.
+//! Whisper with a clock of the processor's time. The same question is computed once, wherever in the meeting it is asked. (In
+//! noise the answer depends a little on what was said before: there several speakers have less to do than they would.)
 
 use std::collections::HashMap;
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
@@ -8,7 +9,14 @@ use speech::{Hypothesis, Recognised, Request, RequestKind, WhisperModel, Whisper
 
 pub(crate) struct Recognition {
     worker: WhisperWorker,
-    known: HashMap<(u64, String, String, u8), (Recognised, f64)>,
+    /// By audio, prompt, settled words and kind.
+    known: HashMap<(u64, String, String, u8), Known>,
+}
+
+struct Known {
+    start_ms: u64,
+    answer: Recognised,
+    ms: f64,
 }
 
 /// Of all threads: some of Whisper's work is done by threads that it starts for it.
@@ -27,11 +35,6 @@ impl Recognition {
 
     /// The answer, and how many milliseconds of a core it takes.
     pub(crate) fn of(&mut self, request: &Request) -> (Recognised, f64) {
-        let from_zero = Request {
-            start_ms: 0,
-            settled: shifted(&request.settled, -(request.start_ms as i64)),
-            ..request.clone()
-        };
         let mut hasher = DefaultHasher::new();
         request.audio.to_vec().hash(&mut hasher);
         let settled: String = request
@@ -46,17 +49,22 @@ impl Recognition {
         };
         let key = (hasher.finish(), request.prompt.clone(), settled, kind);
         let worker = &mut self.worker;
-        let (answer, ms) = self.known.entry(key).or_insert_with(|| {
+        let known = self.known.entry(key).or_insert_with(|| {
             let begun = processor_ms();
-            let answer = worker.recognise(&from_zero);
-            (answer, processor_ms() - begun)
+            let answer = worker.recognise(request);
+            Known {
+                start_ms: request.start_ms,
+                answer,
+                ms: processor_ms() - begun,
+            }
         });
-        let answer = answer.clone().map(|hypothesis| Hypothesis {
+        let by_ms = request.start_ms as i64 - known.start_ms as i64;
+        let answer = known.answer.clone().map(|hypothesis| Hypothesis {
             utterance: request.utterance,
-            words: shifted(&hypothesis.words, request.start_ms as i64),
+            words: shifted(&hypothesis.words, by_ms),
             ..hypothesis
         });
-        (answer, *ms)
+        (answer, known.ms)
     }
 }
 

@@ -8,6 +8,8 @@ mod products;
 
 use std::collections::VecDeque;
 
+use crate::SAMPLES_PER_MS;
+
 pub(crate) use gate::{FRAME_MS, FRAME_SAMPLES, rms};
 pub use network::{CHUNK_SAMPLES, VoiceModel, VoiceModelError, VoiceNetwork};
 
@@ -25,6 +27,11 @@ const SCORES: (f32, f32) = (0.6, 0.35);
 pub trait VoiceDetector {
     /// Hears the next 20 ms, 320 samples at 16 kHz.
     fn is_voice(&mut self, frame: &[i16]) -> bool;
+
+    /// After the first frame without voice: how many milliseconds before its end voice ended.
+    fn quiet_ms(&self) -> u64 {
+        FRAME_MS
+    }
 }
 
 /// One track's detector.
@@ -77,5 +84,13 @@ impl VoiceDetector for Detector {
         let needed = if self.is_voice { SCORES.1 } else { SCORES.0 };
         self.is_voice = self.score >= needed;
         self.is_voice
+    }
+
+    /// The network's chunks are longer than frames: the frames since the last one with voice only had its score.
+    fn quiet_ms(&self) -> u64 {
+        if self.open_frames == 0 {
+            return FRAME_MS;
+        }
+        ((self.unheard.len() + CHUNK_SAMPLES) / SAMPLES_PER_MS) as u64
     }
 }

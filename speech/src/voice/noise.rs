@@ -3,7 +3,7 @@
 use super::{FRAME_SAMPLES, rms};
 
 /// In noise that the loud moments are not further above, Whisper hears less.
-const NOISY_DB: f64 = 20.0;
+const NOISY_DB: f64 = 25.0;
 /// The loud moments and the quiet ones: so much is quieter.
 const LOUD_SHARE: f64 = 0.95;
 const QUIET_SHARE: f64 = 0.05;
@@ -32,7 +32,7 @@ mod tests {
                 .map(|i| (voice(i) + noise) * if i % 2 == 0 { 1 } else { -1 })
                 .collect()
         };
-        let noisy = [0, 30, 300, 1_000].map(|noise| is_noisy(&utterance(noise)));
+        let noisy = [0, 30, 150, 400].map(|noise| is_noisy(&utterance(noise)));
         assert_eq!(noisy, [false, false, false, true]);
         assert!(!is_noisy(&[]));
     }

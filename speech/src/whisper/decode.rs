@@ -2,10 +2,12 @@
 
 use whisper_rs::{FullParams, SamplingStrategy, WhisperContext, WhisperError, WhisperState};
 
+use super::before::Memory;
 use super::guard;
 use super::look::look;
 use super::vocabulary::Vocabulary;
 use super::window::{FULL_CONTEXT, Window};
+use crate::voice::is_noisy;
 use crate::{RecogniseError, Request, RequestKind, SAMPLES_PER_MS, Word};
 
 /// Under this much audio Whisper says nothing.
@@ -50,6 +52,7 @@ pub(super) fn decode(
     context: &WhisperContext,
     state: &mut WhisperState,
     vocabulary: &Vocabulary,
+    memory: &Memory,
     request: &Request,
 ) -> Result<Vec<Word>, RecogniseError> {
     if request.audio.len() < SHORTEST_MS * SAMPLES_PER_MS {
@@ -62,20 +65,21 @@ pub(super) fn decode(
     if request.kind == RequestKind::Partial {
         return look(context, state, vocabulary, request, &samples);
     }
-    let prompt = match request.prompt.trim() {
-        "" => Vec::new(),
-        // A prompt that cannot be tokenised helps nobody; the utterance is recognised without it.
-        text => context
-            .tokenize(&format!(" {text}"), TOKENS_MAX)
-            .unwrap_or_default(),
+    let is_noisy = is_noisy(&audio);
+    let window = Window::careful(is_noisy);
+    let words = if is_noisy {
+        hear_behind(context, state, memory, window, request, &audio)?
+    } else {
+        None
     };
-    let prompt = &prompt[prompt.len().saturating_sub(PROMPT_TOKENS)..];
-    let frames = Window::careful(&audio).frames(audio_ms);
-    let mut words = run(state, request, &samples, prompt, frames)?;
-    if guard::echoes(&words, &request.prompt) {
-        words = run(state, request, &samples, &[], frames)?;
-    }
+    let words = match words {
+        Some(words) => words,
+        None => alone(context, state, request, &samples, window.frames(audio_ms))?,
+    };
     if !guard::is_loop(&words) && !guard::is_torrent(&words, audio_ms) {
+        if is_noisy {
+            memory.keep(request, &words);
+        }
         return Ok(words);
     }
     // A cut context and a prompt are what leads it astray most often. Without them it takes seconds, which a partial has
@@ -90,6 +94,69 @@ pub(super) fn decode(
     } else {
         once
     })
+}
+
+/// Recognises an utterance by itself.
+fn alone(
+    context: &WhisperContext,
+    state: &mut WhisperState,
+    request: &Request,
+    samples: &[f32],
+    frames: i32,
+) -> Result<Vec<Word>, RecogniseError> {
+    let prompt = prompt_tokens(context, &request.prompt);
+    let words = run(state, request, samples, &prompt, frames)?;
+    if guard::echoes(&words, &request.prompt) {
+        return run(state, request, samples, &[], frames);
+    }
+    Ok(words)
+}
+
+/// Recognises an utterance together with those before it, if there are any, and finds where its own words begin.
+fn hear_behind(
+    context: &WhisperContext,
+    state: &mut WhisperState,
+    memory: &Memory,
+    window: Window,
+    request: &Request,
+    audio: &[i16],
+) -> Result<Option<Vec<Word>>, RecogniseError> {
+    let audio_ms = (audio.len() / SAMPLES_PER_MS) as u64;
+    let before = memory.before(request, window.room_ms(audio_ms));
+    // Times may not begin before zero.
+    if before.is_empty() || before.length_ms() > request.start_ms {
+        return Ok(None);
+    }
+    let both: Vec<i16> = before.samples().chain(audio.iter().copied()).collect();
+    let samples: Vec<f32> = both.iter().map(|&sample| f32::from(sample) / 32_768.0).collect();
+    let longer = Request {
+        start_ms: request.start_ms - before.length_ms(),
+        audio: both.into(),
+        ..request.clone()
+    };
+    let prompt = prompt_tokens(context, before.shortened(&request.prompt));
+    let frames = window.frames(audio_ms + before.length_ms());
+    let heard = run(state, &longer, &samples, &prompt, frames)?;
+    let words = before.new_words(heard, request.start_ms);
+    // They may seem to begin in the pause before.
+    let inside = |word: Word| Word {
+        start_ms: word.start_ms.max(request.start_ms),
+        end_ms: word.end_ms.max(request.start_ms),
+        ..word
+    };
+    Ok(words.map(|words| words.into_iter().map(inside).collect()))
+}
+
+/// The end of a prompt, as far as Whisper takes it. One that cannot be tokenised helps nobody.
+fn prompt_tokens(context: &WhisperContext, prompt: &str) -> Vec<i32> {
+    let mut tokens = match prompt.trim() {
+        "" => Vec::new(),
+        text => context
+            .tokenize(&format!(" {text}"), TOKENS_MAX)
+            .unwrap_or_default(),
+    };
+    tokens.drain(..tokens.len().saturating_sub(PROMPT_TOKENS));
+    tokens
 }
 
 fn run(

@@ -1,6 +1,7 @@
 //! Local Whisper: a pool of worker threads over one copy of the weights.
 
 mod alignment;
+mod before;
 mod decode;
 mod guard;
 mod look;

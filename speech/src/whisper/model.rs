@@ -6,9 +6,10 @@ use std::sync::Arc;
 use whisper_rs::{DtwParameters, WhisperContext, WhisperContextParameters, WhisperError, WhisperState};
 
 use super::alignment;
+use super::before::Memory;
 use super::decode::{claim_memory, decode};
 use super::vocabulary::Vocabulary;
-use crate::{Hypothesis, Recognised, Request, RequestKind, SAMPLES_PER_MS};
+use crate::{Hypothesis, Recognised, Request, RequestKind, SAMPLES_PER_MS, StreamId};
 
 /// Why there is no model, or no pool of it.
 #[derive(Debug, thiserror::Error)]
@@ -35,6 +36,7 @@ pub enum LoadError {
 pub struct WhisperModel {
     context: Arc<WhisperContext>,
     vocabulary: Arc<Vocabulary>,
+    memory: Arc<Memory>,
     path: Arc<str>,
     engine: Arc<str>,
 }
@@ -73,6 +75,7 @@ impl WhisperModel {
             .unwrap_or_default();
         Ok(Self {
             vocabulary: Arc::new(Vocabulary::of(&context)),
+            memory: Arc::default(),
             context: Arc::new(context),
             path: path.display().to_string().into(),
             engine: format!("whisper:{name}").into(),
@@ -82,6 +85,11 @@ impl WhisperModel {
     /// What recognises, for the record.
     pub fn engine(&self) -> Arc<str> {
         self.engine.clone()
+    }
+
+    /// The track is over: what is kept of it goes.
+    pub(super) fn forget(&self, stream: StreamId) {
+        self.memory.forget(stream);
     }
 
     /// Memory to compute in, for one thread.
@@ -130,7 +138,13 @@ impl WhisperWorker {
     /// Whisper fails, or loses its way in what is no final.
     pub fn recognise(&mut self, request: &Request) -> Recognised {
         let model = &self.model;
-        let words = decode(&model.context, &mut self.state, &model.vocabulary, request)?;
+        let words = decode(
+            &model.context,
+            &mut self.state,
+            &model.vocabulary,
+            &model.memory,
+            request,
+        )?;
         Ok(Hypothesis {
             utterance: request.utterance,
             words,

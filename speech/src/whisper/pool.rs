@@ -61,6 +61,7 @@ struct Shared {
 #[derive(Clone)]
 pub struct WhisperPool {
     shared: Arc<Shared>,
+    model: WhisperModel,
     engine: Arc<str>,
     workers: usize,
     _closer: Arc<Closer>,
@@ -132,6 +133,7 @@ impl WhisperPool {
         }
         Ok(Self {
             engine,
+            model,
             workers: options.workers,
             _closer: Arc::new(Closer(shared.clone())),
             shared,
@@ -173,6 +175,10 @@ impl Recogniser for WhisperPool {
 
     fn awaited(&self, stream: StreamId, utterance: u64) {
         self.shared.queue.lock().0.awaited(stream, utterance);
+    }
+
+    fn forget(&self, stream: StreamId) {
+        self.model.forget(stream);
     }
 
     fn load(&self) -> RecogniserLoad {

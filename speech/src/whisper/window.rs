@@ -1,7 +1,5 @@
 //! How much of its window the encoder computes for an utterance. The less the sooner, but in noise it hears better with more.
 
-use crate::voice::is_noisy;
-
 /// The encoder's whole window: 30 s at 50 frames a second.
 pub(super) const FULL_CONTEXT: i32 = 1500;
 const FRAMES_PER_SECOND: usize = 50;
@@ -35,8 +33,14 @@ const NOISY: Window = Window {
 
 impl Window {
     /// For an utterance that may become the record.
-    pub(super) fn careful(audio: &[i16]) -> Self {
-        if is_noisy(audio) { NOISY } else { CAREFUL }
+    pub(super) fn careful(is_noisy: bool) -> Self {
+        if is_noisy { NOISY } else { CAREFUL }
+    }
+
+    /// How much audio can come before so much of it at no price: in noise the window is larger than the utterance.
+    pub(super) fn room_ms(self, audio_ms: u64) -> u64 {
+        let free = self.fewest - self.spare - (audio_ms as usize * FRAMES_PER_SECOND / 1000) as i32;
+        (free.max(0) as usize * 1000 / FRAMES_PER_SECOND) as u64
     }
 
     /// The encoder's frames for so much audio.
@@ -57,6 +61,8 @@ mod tests {
         assert_eq!((frames(300), frames(5_000), frames(60_000)), (192, 320, 1500));
         assert_eq!((CAREFUL.frames(300), CAREFUL.frames(6_000)), (384, 448));
         assert_eq!((NOISY.frames(300), NOISY.frames(20_000)), (1024, 1152));
+        assert_eq!((NOISY.room_ms(5_000), NOISY.room_ms(20_000)), (12_920, 0));
+        assert_eq!(NOISY.frames(5_000 + NOISY.room_ms(5_000)), NOISY.frames(5_000));
         for window in [QUICK, CAREFUL, NOISY] {
             let frames = (0..30_000).step_by(100).map(|ms| window.frames(ms));
             assert!(
