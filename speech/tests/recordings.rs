@@ -118,6 +118,49 @@ async fn the_opening_of_a_tale_of_two_cities() {
     assert!(pool.snapshot().final_audio_ms > 20_000);
 }
 
+/// In noise each utterance is heard together with the ones before it. What they say is not said twice, and nothing is missing.
+#[tokio::test]
+async fn in_noise_what_was_said_before_is_heard_again_and_said_once() {
+    let mut samples =
+        speech::wav::read_mono_16khz(&from_environment("RAPPORTEUR_RECORDINGS").join("two_cities.wav"))
+            .unwrap();
+    let mut seed = 1u32;
+    for sample in &mut samples {
+        seed = seed.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        *sample = sample.saturating_add((seed >> 22) as i16 - 512);
+    }
+    let said = include_str!("../../runner/texts/two_cities.txt");
+    let pool = pool();
+    let mut listener = Listener::new(ListenerOptions::default(), voice().detector());
+    let mut events = listener.push(&samples);
+    events.extend(listener.flush());
+    let mut text = String::new();
+    let mut utterances = 0;
+    for event in events {
+        if let ListenerEvent::Finalise {
+            utterance,
+            audio,
+            start_ms,
+            ..
+        } = event
+        {
+            let heard = pool
+                .submit(request(RequestKind::Final, utterance, audio, start_ms))
+                .await
+                .unwrap()
+                .unwrap();
+            assert!(heard.words.iter().all(|word| start_ms <= word.start_ms));
+            text.push_str(&heard.text());
+            text.push(' ');
+            utterances += 1;
+        }
+    }
+    assert!(utterances > 2, "cut {utterances} times only");
+    let errors = word_errors(said, &text);
+    assert!(errors.inserted <= 4, "{errors:?}: {text}");
+    assert!(errors.rate() < 0.2, "{errors:?}: {text}");
+}
+
 #[tokio::test]
 async fn noise_and_scraps_have_no_words() {
     let pool = pool();

@@ -36,7 +36,7 @@ impl Default for ListenerOptions {
             silence_ms: 600,
             sentence_silence_ms: 500,
             sentence_ms: 2_000,
-            sentence_pause_ms: 260,
+            sentence_pause_ms: 280,
             unfinished_silence_ms: 900,
             onset_ms: 60,
             first_ms: 400,

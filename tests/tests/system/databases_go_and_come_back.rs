@@ -59,9 +59,9 @@ async fn databases_go_and_come_back() -> Result<()> {
             "{text:?} was shown and is not in {stored:?}"
         );
     }
-    assert!(
-        stored.contains("ever failed") && stored.contains("better"),
-        "{stored}"
-    );
+    // From the beginning, the middle and the end; single words, since Whisper does not hear each of them alike every time.
+    for word in ["tried", "matter", "better"] {
+        assert!(stored.contains(word), "no {word:?} in {stored:?}");
+    }
     meeting.end().await
 }
