@@ -14,6 +14,9 @@ use crate::setup::Ready;
 const OFFLINE: &str = "Whisper tiny.en off line";
 /// So many speak at once, each a part of the recordings: it halves the time and leaves the machine room.
 const TRACKS: usize = 2;
+/// Each setting is held so many times, in noise each time with another noise: one sentence that is heard otherwise is a quarter
+/// of a point of one meeting, and several are in each.
+const MEETINGS: usize = 3;
 const NOISE_DB: f64 = 10.0;
 const LOSS_PERCENT: u32 = 10;
 const SEED: u64 = 4;
@@ -25,9 +28,9 @@ pub(super) const MEANING: &str = "Words against off line: two participants at on
 text is known (the opening of A Tale of Two Cities; sentences of Sense and Sensibility read for LibriVox; a telephone voice's \
 prompts at 8 kHz), each at -26 dB of full scale, 1.2 s between two, through LiveKit and Opus. Off line is the same model on \
 the same sound: whisper.cpp on each recording whole, with the encoder's full context and its own fallbacks, told where the \
-recording begins and ends. Noise is pink, from a fixed seed. Loss is made by a relay between the clients and LiveKit, which \
-drops RTP packets that bring sound to the server, retransmissions included, by a fixed seed; off line then hears the sound as \
-it was sent.";
+recording begins and ends. Each setting is held three times, and the words of all three are counted together. Noise is pink, \
+another one each time, from fixed seeds. Loss is made by a relay between the clients and LiveKit, which drops RTP packets that \
+bring sound to the server, retransmissions included, by a fixed seed; off line then hears the sound as it was sent.";
 
 /// What was measured.
 #[derive(Debug, Default)]
@@ -44,20 +47,26 @@ pub(super) async fn measure(ready: &Ready) -> Result<Accuracy> {
     let run = ready.cache.run_folder("figures-words")?;
     let recordings = programme::recordings(ready)?;
     eprintln!("tracks ({} recordings)", recordings.len());
-    let plans: Vec<Plan> = [("clean", None), ("noise", Some(NOISE_DB))]
-        .into_iter()
-        .flat_map(|(name, noise_db)| {
+    let clean = std::iter::once(("clean".to_owned(), None, SEED));
+    let noisy = (0..MEETINGS).map(|meeting| {
+        let seed = SEED + (meeting * TRACKS) as u64;
+        (format!("noise-{meeting}"), Some(NOISE_DB), seed)
+    });
+    let plans: Vec<Plan> = clean
+        .chain(noisy)
+        .flat_map(|(name, noise_db, seed)| {
             let parts = programme::spread(&recordings, TRACKS).into_iter().enumerate();
             parts.map(move |(number, spoken)| Plan {
                 name: format!("{name}-{}", number + 1),
                 spoken,
                 noise_db,
-                seed: SEED + number as u64,
+                seed: seed + number as u64,
             })
         })
         .collect();
     let made = programme::make(ready, &run.path, &plans)?;
     let (clean, noisy) = made.split_at(TRACKS);
+    let (clean, noisy) = (vec![clean; MEETINGS], noisy.chunks(TRACKS).collect());
 
     eprintln!("servers");
     let told = |part: &str, address: &str| eprintln!("  {part:<18} ready  {address}");
@@ -78,8 +87,8 @@ pub(super) async fn measure(ready: &Ready) -> Result<Accuracy> {
     let api = Api::new(&house.dispatcher.url, &house.dispatcher.api_key);
     let organisation = api.organisation("Figures", "Robin").await?;
     let mut accuracy = Accuracy::default();
-    for (setting, tracks, loss_percent) in [
-        ("clean".to_owned(), clean, 0),
+    for (setting, meetings, loss_percent) in [
+        ("clean".to_owned(), clean.clone(), 0),
         (format!("pink noise at {NOISE_DB} dB"), noisy, 0),
         (
             format!("{LOSS_PERCENT} % of the packets lost"),
@@ -87,26 +96,40 @@ pub(super) async fn measure(ready: &Ready) -> Result<Accuracy> {
             LOSS_PERCENT,
         ),
     ] {
-        eprintln!("{setting}");
         network.lose(loss_percent);
         let before = network.count();
-        let files: Vec<_> = tracks.iter().map(|track| track.file.as_path()).collect();
-        let held = meeting::hold(&house, &api, &organisation, &ready.binaries, &files).await?;
-        accuracy.add(&setting, tracks, &held, before, network.count());
+        let mut heard = Heard::default();
+        for (meeting, tracks) in meetings.into_iter().enumerate() {
+            eprintln!("{setting}, {} of {MEETINGS}", meeting + 1);
+            let files: Vec<_> = tracks.iter().map(|track: &Track| track.file.as_path()).collect();
+            let held = meeting::hold(&house, &api, &organisation, &ready.binaries, &files).await?;
+            heard.add(tracks, &held);
+        }
+        accuracy.add(&setting, heard, before, network.count());
     }
     house.stop().await;
     Ok(accuracy)
 }
 
+/// The words of several meetings.
+#[derive(Debug, Default)]
+struct Heard {
+    ours: WordErrors,
+    offline: WordErrors,
+}
+
+impl Heard {
+    fn add(&mut self, tracks: &[Track], held: &Held) {
+        for (track, taken) in tracks.iter().zip(&held.taken) {
+            self.ours = self.ours.plus(word_errors(&track.text, &taken.record));
+            self.offline = self.offline.plus(track.offline_errors());
+        }
+    }
+}
+
 impl Accuracy {
-    fn add(&mut self, setting: &str, tracks: &[Track], held: &Held, before: Count, after: Count) {
-        let zero = WordErrors::default();
-        let ours = tracks.iter().zip(&held.taken).fold(zero, |sum, (track, taken)| {
-            sum.plus(word_errors(&track.text, &taken.record))
-        });
-        let offline = tracks
-            .iter()
-            .fold(zero, |sum, track| sum.plus(track.offline_errors()));
+    fn add(&mut self, setting: &str, heard: Heard, before: Count, after: Count) {
+        let Heard { ours, offline } = heard;
         let setting = format!("human voices, {} words of known text, {setting}", ours.words);
         let mut row = |figure, system: &str, value, aim| {
             self.figures.push(Figure {
@@ -152,7 +175,7 @@ mod tests {
     use crate::figures::words::Said;
 
     #[test]
-    fn tracks_are_pooled_and_compared_with_off_line() {
+    fn tracks_and_meetings_are_pooled_and_compared_with_off_line() {
         let track = |text: &str, offline: &str| Track {
             file: PathBuf::new(),
             text: text.into(),
@@ -178,12 +201,15 @@ mod tests {
             track("one two three", "one two three"),
             track("four five", "for five"),
         ];
+        let mut heard = Heard::default();
+        heard.add(&tracks, &held);
+        heard.add(&tracks, &held);
         let mut accuracy = Accuracy::default();
         let (before, after) = (Count { media: 10, lost: 0 }, Count { media: 110, lost: 9 });
-        accuracy.add("clean", &tracks, &held, before, after);
+        accuracy.add("clean", heard, before, after);
         let values: Vec<f64> = accuracy.figures.iter().map(|row| row.value).collect();
         assert_eq!(values, [0.2, 0.2, 0.0]);
         assert!(accuracy.notes[0].ends_with("9 of 100 packets of sound lost by the relay."));
-        assert!(accuracy.figures[0].setting.contains("5 words"));
+        assert!(accuracy.figures[0].setting.contains("10 words"));
     }
 }
