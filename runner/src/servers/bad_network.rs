@@ -174,13 +174,19 @@ mod tests {
         assert!((9_700..10_300).contains(&lost), "{lost}");
     }
 
-    #[tokio::test]
-    async fn sound_is_lost_as_asked_and_everything_else_arrives() {
+    /// A server, the network before it, and a client.
+    async fn connected() -> (UdpSocket, BadNetwork, UdpSocket) {
         let server = UdpSocket::bind((SERVER, 0)).await.unwrap();
         let port = server.local_addr().unwrap().port();
         let network = BadNetwork::start(port).await.unwrap();
         let client = UdpSocket::bind((SERVER, 0)).await.unwrap();
         client.connect((BadNetwork::ADDRESS, port)).await.unwrap();
+        (server, network, client)
+    }
+
+    #[tokio::test]
+    async fn sound_is_lost_as_asked_and_everything_else_arrives() {
+        let (server, network, client) = connected().await;
         let mut packet = [0; 16];
         network.lose(100);
         for _ in 0..50 {
@@ -202,11 +208,7 @@ mod tests {
 
     #[tokio::test]
     async fn who_is_forgotten_comes_from_another_address_and_gets_nothing_sent_to_the_old_one() {
-        let server = UdpSocket::bind((SERVER, 0)).await.unwrap();
-        let port = server.local_addr().unwrap().port();
-        let network = BadNetwork::start(port).await.unwrap();
-        let client = UdpSocket::bind((SERVER, 0)).await.unwrap();
-        client.connect((BadNetwork::ADDRESS, port)).await.unwrap();
+        let (server, network, client) = connected().await;
         let mut packet = [0; 16];
         let limit = Duration::from_secs(5);
         client.send(&[1]).await.unwrap();

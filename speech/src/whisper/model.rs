@@ -83,8 +83,8 @@ impl WhisperModel {
     }
 
     /// What recognises, for the record.
-    pub fn engine(&self) -> Arc<str> {
-        self.engine.clone()
+    pub fn engine(&self) -> &str {
+        &self.engine
     }
 
     /// The track is over: what is kept of it goes.

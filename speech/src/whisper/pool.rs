@@ -62,7 +62,6 @@ struct Shared {
 pub struct WhisperPool {
     shared: Arc<Shared>,
     model: WhisperModel,
-    engine: Arc<str>,
     workers: usize,
     _closer: Arc<Closer>,
 }
@@ -71,7 +70,7 @@ impl std::fmt::Debug for WhisperPool {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         formatter
             .debug_struct("WhisperPool")
-            .field("engine", &self.engine)
+            .field("engine", &self.model.engine())
             .field("load", &self.snapshot())
             .finish()
     }
@@ -97,7 +96,6 @@ impl WhisperPool {
             return Err(LoadError::Workers);
         }
         let model = WhisperModel::load(path)?;
-        let engine = model.engine();
         let shared = Arc::new(Shared::default());
         for number in 0..options.workers {
             let mut worker = model.worker()?;
@@ -132,7 +130,6 @@ impl WhisperPool {
                 })?;
         }
         Ok(Self {
-            engine,
             model,
             workers: options.workers,
             _closer: Arc::new(Closer(shared.clone())),
@@ -156,7 +153,7 @@ impl WhisperPool {
 
 impl Recogniser for WhisperPool {
     fn engine(&self) -> &str {
-        &self.engine
+        self.model.engine()
     }
 
     fn submit(&self, request: Request) -> oneshot::Receiver<Recognised> {

@@ -63,5 +63,7 @@ async fn databases_go_and_come_back() -> Result<()> {
     for word in ["tried", "matter", "better"] {
         assert!(stored.contains(word), "no {word:?} in {stored:?}");
     }
+    let ever = stored.matches("ever ").count();
+    assert!(ever >= 2, "ever tried, ever failed: {stored:?}");
     meeting.end().await
 }

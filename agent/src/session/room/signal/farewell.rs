@@ -91,9 +91,8 @@ impl Whose {
 
     /// What has to be heard before this message: that all have left, when the room is closed, or when the server sends us out
     /// while we are leaving (somebody else has come by our name).
-    pub(super) fn before(&self, frame: &[u8], parting: bool) -> Option<Vec<u8>> {
-        let response = proto::SignalResponse::decode(frame).ok()?;
-        let Message::Leave(leave) = response.message? else {
+    pub(super) fn before(&self, message: Option<&Message>, parting: bool) -> Option<Vec<u8>> {
+        let Some(Message::Leave(leave)) = message else {
             return None;
         };
         let is_closed = matches!(
@@ -108,18 +107,18 @@ impl Whose {
     }
 
     /// Waits until this message may be heard: one that says that somebody has left, until their tracks are taken on.
-    pub(super) async fn may_hear(&self, frame: &[u8]) {
-        let left = who_left(frame);
+    pub(super) async fn may_hear(&self, message: Option<&Message>) {
+        let left = who_left(message);
         if left.is_empty() {
             return;
         }
-        let is_taken_on = |room: Arc<Room>| {
+        let tracks_are_on_their_way = |room: Arc<Room>| {
             let mut participants = room.remote_participants().into_values();
-            participants.any(|one| left.contains(&one.identity().0) && is_taken_on(&one))
+            participants.any(|one| left.contains(&one.identity().0) && has_tracks_on_their_way(&one))
         };
         let begun = Instant::now();
         while begun.elapsed() < TRACKS_OF_WHO_LEFT_LIMIT
-            && with_known(self, |known| known.room.upgrade()).is_some_and(is_taken_on)
+            && with_known(self, |known| known.room.upgrade()).is_some_and(tracks_are_on_their_way)
         {
             tokio::time::sleep(POLL).await;
         }
@@ -127,7 +126,7 @@ impl Whose {
 }
 
 /// Whether a track of theirs is wanted and has not come.
-fn is_taken_on(participant: &RemoteParticipant) -> bool {
+fn has_tracks_on_their_way(participant: &RemoteParticipant) -> bool {
     let publications = participant.track_publications();
     publications
         .values()
@@ -135,14 +134,18 @@ fn is_taken_on(participant: &RemoteParticipant) -> bool {
 }
 
 /// Who has left, if a message of the server says so.
-fn who_left(frame: &[u8]) -> Vec<String> {
-    let response = proto::SignalResponse::decode(frame);
-    let Some(Message::Update(update)) = response.ok().and_then(|response| response.message) else {
+fn who_left(message: Option<&Message>) -> Vec<String> {
+    let Some(Message::Update(update)) = message else {
         return Vec::new();
     };
-    let left = |one: &proto::ParticipantInfo| one.state() == proto::participant_info::State::Disconnected;
-    let all = update.participants.into_iter();
-    all.filter(left).map(|one| one.identity).collect()
+    let left = |one: &&proto::ParticipantInfo| one.state() == proto::participant_info::State::Disconnected;
+    let all = update.participants.iter();
+    all.filter(left).map(|one| one.identity.clone()).collect()
+}
+
+/// What the server says, as far as it is understood.
+pub(super) fn message(frame: &[u8]) -> Option<Message> {
+    proto::SignalResponse::decode(frame).ok()?.message
 }
 
 /// A room was joined; from now on [`leave`] works, and its closing leaves nothing behind.
@@ -172,7 +175,7 @@ async fn part(room: &Room) {
         if participants.is_empty() || room.connection_state() == ConnectionState::Disconnected {
             return;
         }
-        let come = begun.elapsed() >= TRACKS_LIMIT || !participants.values().any(is_taken_on);
+        let come = begun.elapsed() >= TRACKS_LIMIT || !participants.values().any(has_tracks_on_their_way);
         // Again for who came with a message that the crate had not worked off when it was said first.
         if come && said.is_none_or(|said| said.elapsed() >= SAID_FOR) {
             connection.hear(all_left(room));
@@ -210,12 +213,8 @@ impl Drop for Stay {
 }
 
 /// Whether a message of the server would bring somebody back.
-pub(super) fn is_about_others(frame: &[u8]) -> bool {
-    let response = proto::SignalResponse::decode(frame);
-    matches!(
-        response.ok().and_then(|response| response.message),
-        Some(Message::Update(_))
-    )
+pub(super) fn is_about_others(message: Option<&Message>) -> bool {
+    matches!(message, Some(Message::Update(_)))
 }
 
 fn all_left(room: &Room) -> Vec<u8> {
@@ -271,6 +270,7 @@ mod tests {
             };
             response.encode_to_vec()
         };
+        let is_about_others = |frame: &[u8]| is_about_others(message(frame).as_ref());
         assert!(is_about_others(&frame(Message::Update(
             proto::ParticipantUpdate {
                 participants: vec![proto::ParticipantInfo::default()],
@@ -302,7 +302,7 @@ mod tests {
             leave(proto::DisconnectReason::ServerShutdown, Action::Reconnect),
             vec![0xff, 0xff, 0xff],
         ] {
-            assert_eq!(whose.before(&frame, false), None);
+            assert_eq!(whose.before(message(&frame).as_ref(), false), None);
         }
     }
 }

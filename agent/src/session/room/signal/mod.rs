@@ -158,19 +158,22 @@ impl WsConnection for Connection {
                 message = socket.next() => message,
             };
             match message {
-                Some(Ok(Message::Binary(frame)))
-                    if self.parting.load(Ordering::Relaxed) && farewell::is_about_others(&frame) => {}
                 Some(Ok(Message::Binary(frame))) => {
+                    let parting = self.parting.load(Ordering::Relaxed);
+                    let said = farewell::message(&frame);
+                    if parting && farewell::is_about_others(said.as_ref()) {
+                        continue;
+                    }
                     let Some(whose) = &self.whose else {
                         return Ok(Some(frame.to_vec()));
                     };
-                    let before = whose.before(&frame, self.parting.load(Ordering::Relaxed));
+                    let before = whose.before(said.as_ref(), parting);
                     // Kept: who stops waiting for this gets it with the next call.
-                    let frame = &*next.insert(frame.to_vec());
+                    *next = Some(frame.to_vec());
                     if before.is_some() {
                         return Ok(before);
                     }
-                    whose.may_hear(frame).await;
+                    whose.may_hear(said.as_ref()).await;
                     return Ok(next.take());
                 }
                 // Answered with the next write at the latest; this makes one.
