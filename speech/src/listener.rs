@@ -12,7 +12,7 @@ mod options;
 use std::collections::VecDeque;
 
 use crate::SAMPLES_PER_MS;
-use crate::voice::{Detector, FRAME_MS, FRAME_SAMPLES, VoiceDetector};
+use crate::voice::{Detector, FRAME_MS, FRAME_SAMPLES, Levels, VoiceDetector};
 use cut::cut_place;
 pub use event::ListenerEvent;
 use growing::Growing;
@@ -20,6 +20,8 @@ pub use options::ListenerOptions;
 
 /// The window in which voice has to gather before an utterance begins.
 const ONSET_WINDOW_MS: u64 = 100;
+/// A voice that sinks into noise goes on so long behind where it is last noticed: the end of its last word.
+const UNHEARD_IN_NOISE_MS: u64 = 40;
 /// How far back from the end of a too long utterance the quietest place is looked for.
 const CUT_SEARCH_MS: u64 = 6_000;
 /// A hypothesis of a long utterance costs more, so the steps grow: this share of its length.
@@ -47,8 +49,12 @@ struct Open {
     number: u64,
     start_ms: u64,
     samples: Growing,
+    /// Of all of it.
+    levels: Levels,
     /// Where the last voice ended.
     voice_end_ms: u64,
+    /// Whether the last frame was without voice.
+    is_paused: bool,
     /// Voice since the last hypothesis was asked for.
     fresh_ms: u64,
     /// Whether no hypothesis was asked for yet.
@@ -79,8 +85,10 @@ impl Open {
 /// What the last words before a pause say about it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Pause {
-    /// Nothing yet.
+    /// Nobody has looked at them yet.
     Unseen,
+    /// A look at them was asked for.
+    Asked,
     /// They end a sentence, or they do not.
     Known { is_sentence: bool },
 }
@@ -169,7 +177,9 @@ impl<D: VoiceDetector> Listener<D> {
             return;
         }
         // Not kept for later: its room would be held through the whole utterance.
-        let samples = Growing::of(std::mem::take(&mut self.pre_roll).make_contiguous());
+        let mut pre_roll = std::mem::take(&mut self.pre_roll);
+        let pre_roll = pre_roll.make_contiguous();
+        let samples = Growing::of(pre_roll);
         let start_ms = self.now_ms - (samples.len() / SAMPLES_PER_MS) as u64;
         let number = self.next_utterance;
         self.next_utterance += 1;
@@ -181,7 +191,9 @@ impl<D: VoiceDetector> Listener<D> {
             number,
             start_ms,
             samples,
+            levels: Levels::of(pre_roll),
             voice_end_ms: self.now_ms,
+            is_paused: false,
             fresh_ms: voiced_ms,
             is_new: true,
             pause: Pause::Unseen,
@@ -193,6 +205,7 @@ impl<D: VoiceDetector> Listener<D> {
     fn grow(&mut self, frame: &[i16], voice: bool, events: &mut Vec<ListenerEvent>) {
         let Some(open) = &mut self.open else { return };
         open.samples.extend(frame);
+        open.levels.hear(frame);
         if voice {
             let paused_ms = self.now_ms - open.voice_end_ms;
             if paused_ms >= self.options.sentence_pause_ms {
@@ -203,7 +216,7 @@ impl<D: VoiceDetector> Listener<D> {
                 // It became known in the pause's last moment.
                 open.sentence_ms = Some(open.voice_end_ms - open.start_ms + self.options.pause_ms);
             }
-            if open.pause == Pause::Unseen && paused_ms > self.options.pause_ms && !may_end {
+            if open.pause == Pause::Asked && !may_end {
                 events.push(ListenerEvent::PauseOver {
                     utterance: open.number,
                 });
@@ -211,8 +224,16 @@ impl<D: VoiceDetector> Listener<D> {
             open.voice_end_ms = self.now_ms;
             open.fresh_ms += FRAME_MS;
             open.pause = Pause::Unseen;
-        } else if open.voice_end_ms + FRAME_MS == self.now_ms {
-            open.voice_end_ms = (self.now_ms - self.detector.quiet_ms()).max(open.start_ms);
+            open.is_paused = false;
+        } else if !open.is_paused {
+            open.is_paused = true;
+            let unheard_ms = if open.levels.are_noisy() {
+                UNHEARD_IN_NOISE_MS
+            } else {
+                0
+            };
+            open.voice_end_ms =
+                (self.now_ms + unheard_ms - self.detector.quiet_ms()).clamp(open.start_ms, self.now_ms);
         }
         let pause_ms = self.now_ms - open.voice_end_ms;
         let options = &self.options;
@@ -222,14 +243,14 @@ impl<D: VoiceDetector> Listener<D> {
             }
             Pause::Known { is_sentence: true } => options.sentence_silence_ms,
             Pause::Known { is_sentence: false } => options.unfinished_silence_ms,
-            Pause::Unseen => options.silence_ms,
+            Pause::Unseen | Pause::Asked => options.silence_ms,
         };
         let step_ms = if open.is_new {
             options.first_ms
         } else {
             options.step_ms.max((self.now_ms - open.start_ms) / STEP_SHARE)
         };
-        let at_pause = (options.pause_ms..options.pause_ms + FRAME_MS).contains(&pause_ms);
+        let at_pause = open.pause == Pause::Unseen && pause_ms >= options.pause_ms;
         if let Some(sentence_ms) = open.sentence_ms.take() {
             self.end_sentence(sentence_ms, events);
         } else if pause_ms >= longest_pause_ms {
@@ -247,6 +268,7 @@ impl<D: VoiceDetector> Listener<D> {
         open.is_new = false;
         // At a pause it hears what the final will hear, even if it comes late.
         let end = if at_pause {
+            open.pause = Pause::Asked;
             open.spoken(&self.options)
         } else {
             open.samples.len()
@@ -306,7 +328,9 @@ impl<D: VoiceDetector> Listener<D> {
             number,
             start_ms,
             samples: Growing::of(&rest),
+            levels: Levels::of(&rest),
             voice_end_ms: open.voice_end_ms,
+            is_paused: open.is_paused,
             fresh_ms: open.voice_end_ms - start_ms - again_ms,
             is_new: true,
             pause: Pause::Unseen,
@@ -367,7 +391,9 @@ impl<D: VoiceDetector> Listener<D> {
             number,
             start_ms: at_ms,
             samples: Growing::of(&tail),
+            levels: Levels::of(&tail),
             voice_end_ms: open.voice_end_ms.max(at_ms),
+            is_paused: open.is_paused,
             fresh_ms,
             is_new: false,
             pause: Pause::Unseen,

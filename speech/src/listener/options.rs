@@ -32,11 +32,11 @@ impl Default for ListenerOptions {
     fn default() -> Self {
         Self {
             pre_roll_ms: 300,
-            pause_ms: 80,
+            pause_ms: 40,
             silence_ms: 600,
             sentence_silence_ms: 500,
             sentence_ms: 2_000,
-            sentence_pause_ms: 280,
+            sentence_pause_ms: 260,
             unfinished_silence_ms: 900,
             onset_ms: 60,
             first_ms: 400,

@@ -91,6 +91,27 @@ fn a_pause_begins_where_the_voice_ended_and_not_where_that_was_noticed() {
 }
 
 #[test]
+fn a_voice_goes_on_where_noise_hides_its_end() {
+    let ends = [0, 40, 900].map(|noise| {
+        let hiss = |ms: u64| -> Vec<i16> {
+            silence(ms)
+                .iter()
+                .enumerate()
+                .map(|(at, _)| if at % 2 == 0 { noise } else { -noise })
+                .collect()
+        };
+        let mut listener = Listener::new(ListenerOptions::default(), Slow(60));
+        let mut events = listener.push(&[hiss(1_000), voice(2_000), hiss(2_000)].concat());
+        events.extend(listener.flush());
+        finals(&events).first().map(|&(_, _, end_ms, _)| end_ms)
+    });
+    assert_eq!(
+        ends,
+        [Some(2_960), Some(2_960), Some(2_960 + UNHEARD_IN_NOISE_MS)]
+    );
+}
+
+#[test]
 fn an_utterance_has_its_pre_roll_and_ends_after_the_pause() {
     let mut listener = Listener::new(ListenerOptions::default(), Gate::new());
     let mut events = listener.push(&silence(1000));
@@ -304,7 +325,7 @@ fn is_over(voice_ms: u64, pause_ms: u64, is_known: bool) -> bool {
 
 #[test]
 fn a_pause_that_cannot_have_been_the_end_is_said_to_be_over() {
-    assert!(!is_over(2500, 40, false), "shorter than is looked at");
+    assert!(!is_over(2500, 20, false), "shorter than is looked at");
     assert!(is_over(2500, 160, false) && is_over(2500, 220, false));
     assert!(!is_over(2500, 480, false), "it may have been the end");
     assert!(is_over(1000, 480, false), "too little to end there");

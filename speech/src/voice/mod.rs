@@ -14,7 +14,7 @@ pub(crate) use gate::{FRAME_MS, FRAME_SAMPLES, rms};
 pub use network::{CHUNK_SAMPLES, VoiceModel, VoiceModelError, VoiceNetwork};
 
 pub(crate) use gate::Gate;
-pub(crate) use noise::is_noisy;
+pub(crate) use noise::Levels;
 
 /// The gate stays open so long after its last frame: where speech ends is the network's to say.
 const HANGOVER_FRAMES: u32 = 300 / FRAME_MS as u32;

@@ -3,19 +3,58 @@
 use super::{FRAME_SAMPLES, rms};
 
 /// In noise that the loud moments are not further above, Whisper hears less.
-const NOISY_DB: f64 = 25.0;
+const NOISY_DB: usize = 25;
 /// The loud moments and the quiet ones: so much is quieter.
 const LOUD_SHARE: f64 = 0.95;
 const QUIET_SHARE: f64 = 0.05;
+/// Levels from a root mean square of one, under which all is silence, to the loudest, each 1 dB.
+const LEVELS: usize = 92;
 
-/// Whether an utterance's loud moments are hardly above its quiet ones. The pauses around its words are part of it.
-pub(crate) fn is_noisy(audio: &[i16]) -> bool {
-    let mut levels: Vec<f64> = audio.chunks_exact(FRAME_SAMPLES).map(rms).collect();
-    levels.sort_unstable_by(f64::total_cmp);
-    let at = |share: f64| levels.get((levels.len() as f64 * share) as usize).copied();
-    match (at(QUIET_SHARE), at(LOUD_SHARE)) {
-        (Some(quiet), Some(loud)) => loud < quiet.max(1.0) * 10_f64.powf(NOISY_DB / 20.0),
-        _ => false,
+/// How often each level was heard, frame by frame.
+#[derive(Clone, Debug)]
+pub(crate) struct Levels {
+    frames: [u32; LEVELS],
+    count: u32,
+}
+
+impl Levels {
+    /// Of all whole frames of an audio.
+    pub(crate) fn of(audio: &[i16]) -> Self {
+        let mut levels = Self {
+            frames: [0; LEVELS],
+            count: 0,
+        };
+        audio
+            .chunks_exact(FRAME_SAMPLES)
+            .for_each(|frame| levels.hear(frame));
+        levels
+    }
+
+    /// Takes note of one more frame.
+    pub(crate) fn hear(&mut self, frame: &[i16]) {
+        let db = (20.0 * rms(frame).max(1.0).log10()).round() as usize;
+        self.frames[db.min(LEVELS - 1)] += 1;
+        self.count += 1;
+    }
+
+    /// Whether the loud moments are hardly above the quiet ones. In an utterance the pauses around its words are among them.
+    pub(crate) fn are_noisy(&self) -> bool {
+        let at = |share: f64| {
+            let mut quieter = (f64::from(self.count) * share) as u32;
+            self.frames
+                .iter()
+                .position(|&frames| match quieter.checked_sub(frames) {
+                    Some(rest) => {
+                        quieter = rest;
+                        false
+                    }
+                    None => true,
+                })
+        };
+        match (at(QUIET_SHARE), at(LOUD_SHARE)) {
+            (Some(quiet), Some(loud)) => loud < quiet + NOISY_DB,
+            _ => false,
+        }
     }
 }
 
@@ -32,8 +71,8 @@ mod tests {
                 .map(|i| (voice(i) + noise) * if i % 2 == 0 { 1 } else { -1 })
                 .collect()
         };
-        let noisy = [0, 30, 150, 400].map(|noise| is_noisy(&utterance(noise)));
+        let noisy = [0, 30, 150, 400].map(|noise| Levels::of(&utterance(noise)).are_noisy());
         assert_eq!(noisy, [false, false, false, true]);
-        assert!(!is_noisy(&[]));
+        assert!(!Levels::of(&[]).are_noisy());
     }
 }

@@ -132,7 +132,8 @@ impl Before {
     }
 
     /// The words from where the new ones begin, by what is known of those before and by the times; `None` if the words
-    /// before are not to be found. The new audio begins at `seam_ms`.
+    /// before are not to be found, or nothing is behind them: Whisper may stop after a sentence, and hears the next one
+    /// when it is alone. The new audio begins at `seam_ms`.
     pub(super) fn new_words(&self, heard: Vec<Word>, seam_ms: u64) -> Option<Vec<Word>> {
         let known: Vec<String> = normal(&self.words);
         let again = normal(&heard);
@@ -169,7 +170,7 @@ impl Before {
         }
         let (cost, count) = best;
         let is_found = cost <= ERRORS_MAX.0.max(known.len() as f32 * ERRORS_MAX.1);
-        is_found.then(|| heard.into_iter().skip(count).collect())
+        (is_found && count < heard.len()).then(|| heard.into_iter().skip(count).collect())
     }
 }
 
@@ -276,7 +277,7 @@ mod tests {
             new("please press two press two", 900).as_deref(),
             Some("press two")
         );
-        assert_eq!(new("please press two", 900).as_deref(), Some(""), "nothing new");
+        assert_eq!(new("please press two", 900), None, "nothing new");
         assert_eq!(new("so what did he say to you", 900), None, "not what was known");
     }
 

@@ -7,7 +7,7 @@ use super::guard;
 use super::look::look;
 use super::vocabulary::Vocabulary;
 use super::window::{FULL_CONTEXT, Window};
-use crate::voice::is_noisy;
+use crate::voice::Levels;
 use crate::{RecogniseError, Request, RequestKind, SAMPLES_PER_MS, Word};
 
 /// Under this much audio Whisper says nothing.
@@ -65,7 +65,7 @@ pub(super) fn decode(
     if request.kind == RequestKind::Partial {
         return look(context, state, vocabulary, request, &samples);
     }
-    let is_noisy = is_noisy(&audio);
+    let is_noisy = Levels::of(&audio).are_noisy();
     let window = Window::careful(is_noisy);
     let words = if is_noisy {
         hear_behind(context, state, memory, window, request, &audio)?

@@ -14,13 +14,18 @@ const MS: i64 = (RTP_CLOCK_HZ / 1_000) as i64;
 /// Packets further back than this are forgotten.
 const WINDOW_RTP: i64 = 10_000 * MS;
 const WINDOW_PACKETS: usize = 1_024;
+/// So long after its first packet a track's network is not known.
+const LEARNING_RTP: i64 = 1_000 * MS;
 /// The share of packets that may come too late, one in this many.
 const LATE_ONE_IN: usize = 33;
 /// Packets between two recalculations.
 const RECALCULATE_EVERY: u32 = 10;
-/// Two packets of the usual length: one that is played, and one with the copy of a lost one or with
-/// what is needed to stretch the sound.
-const MIN_TARGET_RTP: i64 = 40 * MS;
+/// One packet of the usual length, which is being played, and half of one more: what is needed to stretch
+/// the sound.
+const MIN_TARGET_RTP: i64 = 30 * MS;
+/// Two of them where packets were lost lately, and in the beginning: one that is played, and one with
+/// the copy of a lost one.
+const MIN_TARGET_WITH_LOSS_RTP: i64 = 40 * MS;
 const MAX_TARGET_RTP: i64 = 400 * MS;
 
 /// All times in units of 1/48000 s.
@@ -31,6 +36,8 @@ pub(crate) struct DelayEstimator {
     fastest: i64,
     target: i64,
     since_calculation: u32,
+    /// Until when two packets are waited for at least; none before the first packet.
+    wary_until: Option<i64>,
 }
 
 impl DelayEstimator {
@@ -38,14 +45,22 @@ impl DelayEstimator {
         Self {
             recent: VecDeque::new(),
             fastest: 0,
-            target: MIN_TARGET_RTP,
+            target: MIN_TARGET_WITH_LOSS_RTP,
             since_calculation: 0,
+            wary_until: None,
         }
+    }
+
+    /// A packet was lost, and others will be.
+    pub(crate) fn lost(&mut self, now: i64) {
+        self.wary_until = Some(now + WINDOW_RTP);
+        self.target = self.target.max(MIN_TARGET_WITH_LOSS_RTP);
     }
 
     /// Takes note of a packet, in whatever order they come.
     pub(crate) fn observe(&mut self, arrival: i64, timestamp: i64) {
         let transit = arrival - timestamp;
+        self.wary_until.get_or_insert(arrival + LEARNING_RTP);
         if self.recent.is_empty() || transit < self.fastest {
             self.fastest = transit;
             self.since_calculation = RECALCULATE_EVERY;
@@ -78,7 +93,11 @@ impl DelayEstimator {
         self.fastest = fast.iter().copied().min().unwrap_or(slow).min(slow);
         // One step on top: sound is taken in steps.
         let wanted = slow - self.fastest + TICK_RTP;
-        self.target = wanted.clamp(MIN_TARGET_RTP, MAX_TARGET_RTP);
+        let least = match self.wary_until {
+            Some(until) if until <= now => MIN_TARGET_RTP,
+            _ => MIN_TARGET_WITH_LOSS_RTP,
+        };
+        self.target = wanted.clamp(least, MAX_TARGET_RTP);
     }
 
     /// The delay to aim at, after the fastest packet.
@@ -114,6 +133,21 @@ mod tests {
     #[test]
     fn a_steady_network_asks_for_the_least() {
         assert_eq!(after([30; 100]).target(), MIN_TARGET_RTP);
+    }
+
+    #[test]
+    fn loss_asks_for_one_packet_more_and_is_forgotten() {
+        assert_eq!(after([30; 10]).target(), MIN_TARGET_WITH_LOSS_RTP);
+        let mut estimator = after([30; 100]);
+        estimator.lost(100 * 20 * MS);
+        assert_eq!(estimator.target(), MIN_TARGET_WITH_LOSS_RTP);
+        let mut targets = Vec::new();
+        for n in 100..700 {
+            estimator.observe((n * 20 + 30) * MS, n * 20 * MS);
+            targets.push(estimator.target());
+        }
+        assert_eq!(targets[490], MIN_TARGET_WITH_LOSS_RTP);
+        assert_eq!(targets[599], MIN_TARGET_RTP);
     }
 
     #[test]

@@ -34,7 +34,7 @@ const MAX_SPAN_RTP: i64 = 4_000 * MS;
 /// A packet this far off in time belongs to another timeline: the sender has started anew.
 const RESTART_RTP: i64 = 4_000 * MS;
 /// The delay may be this much longer, or shorter, than its target before anything is done about it.
-const MAX_EXCESS_RTP: i64 = 15 * MS;
+const MAX_EXCESS_RTP: i64 = 8 * MS;
 const MAX_SHORTFALL_RTP: i64 = 8 * MS;
 /// Steps between two changes of length while somebody speaks: speech is sped up by a quarter at most.
 const SCALING_PAUSE_TICKS: u32 = 4;
@@ -268,6 +268,9 @@ impl Playout {
             return;
         }
         let lost = !packet.marker && self.last_sequence.is_some_and(|last| packet.sequence != last + 1);
+        if lost {
+            self.delay.lost(now);
+        }
         let copy = lost && opus_packet::has_error_correction(&packet.payload);
         let copied = if copy { packet.duration.min(gap) } else { 0 };
         let skipped = self.skippable(now, next, gap - copied, lost);

@@ -159,13 +159,16 @@ fn without_loss_every_packet_is_heard_through_the_wrap_of_both_counters() {
     assert_eq!(heard.concealed_ms(), 0);
     assert_eq!(heard.stats.packets_discarded, 0);
     let mean_delay_ms = heard.stats.delay_s / heard.stats.emitted_samples as f64 * 1_000.0;
-    assert!(mean_delay_ms < 50.0, "{mean_delay_ms} ms on a perfect network");
+    assert!(mean_delay_ms < 40.0, "{mean_delay_ms} ms on a perfect network");
 }
 
 #[test]
 fn lost_packets_are_recovered_or_concealed_and_the_tone_stays() {
     let packets = packets_of(syllables, 1_000, 65_500, u32::MAX - 48_000);
-    let whole = play(packets.clone(), 20_000);
+    // A packet lost now and then keeps the delay what it is with many.
+    let mut nearly_all = packets.clone();
+    nearly_all.retain(|(at, _)| at % 8_000_000 != 0);
+    let whole = play(nearly_all, 20_000);
     for (percent, least_kept) in [(5, 0.95), (20, 0.7)] {
         let mut number = numbers(7);
         let mut arrivals = packets.clone();

@@ -47,10 +47,17 @@ fn silent_packets_are_not_decoded_and_the_first_word_after_them_is_whole() {
         let begin = 1_600;
         let delay = (0..begin).find(|&delay| heard.pcm[delay..][..begin] == all_decoded[..begin]);
         let delay = delay.expect("the tone comes as it was decoded");
-        let pairs = heard.pcm[287_000..].iter().zip(&all_decoded[287_000 - delay..]);
-        let difference: Vec<i16> = pairs.map(|(heard, all)| heard - all).collect();
+        // In the silence the delay became less: the network is known to be steady by then.
+        let difference = |less: usize| {
+            let pairs = heard.pcm[287_000..]
+                .iter()
+                .zip(&all_decoded[287_000 + less - delay..]);
+            let difference: Vec<i16> = pairs.map(|(heard, all)| heard - all).collect();
+            mean_square(&difference)
+        };
+        let least = (0..=delay).map(difference).fold(f64::INFINITY, f64::min);
         assert!(
-            mean_square(&difference) < 0.001 * AMPLITUDE * AMPLITUDE,
+            least < 0.001 * AMPLITUDE * AMPLITUDE,
             "the beginning of what follows"
         );
     }
