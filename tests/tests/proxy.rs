@@ -4,7 +4,6 @@ use std::ffi::OsStr;
 use std::path::Path;
 use std::process::{Output, Stdio};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
@@ -13,8 +12,8 @@ use runner::cache::Cache;
 use runner::parts;
 use runner::servers::{Livekit, choose_tls};
 use system_tests::certificates::Certificates;
+use system_tests::proxy::Proxy;
 use system_tests::token::token;
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::rustls::ServerConfig;
@@ -22,37 +21,8 @@ use tokio_rustls::rustls::pki_types::pem::PemObject as _;
 use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
 
 const LIMIT: Duration = Duration::from_secs(60);
-const MAX_REQUEST_BYTES: usize = 8 * 1_024;
 const URL: &str = "PROXY_TEST_URL";
 const TOKEN: &str = "PROXY_TEST_TOKEN";
-
-/// Opens a tunnel for each CONNECT request (RFC 9110, section 9.3.6) and counts those to `target`.
-async fn serve(listener: TcpListener, target: String, tunnels: Arc<AtomicUsize>) {
-    while let Ok((client, _)) = listener.accept().await {
-        let (target, tunnels) = (target.clone(), tunnels.clone());
-        tokio::spawn(async move { tunnel(client, &target, &tunnels).await });
-    }
-}
-
-async fn tunnel(mut client: TcpStream, target: &str, tunnels: &AtomicUsize) -> Result<()> {
-    let mut request = Vec::new();
-    while !request.ends_with(b"\r\n\r\n") {
-        ensure!(request.len() < MAX_REQUEST_BYTES, "a request without end");
-        request.push(client.read_u8().await?);
-    }
-    let request = String::from_utf8_lossy(&request);
-    let to = request.strip_prefix("CONNECT ").context("another request")?;
-    let to = to.split_whitespace().next().context("no target")?;
-    if to == target {
-        tunnels.fetch_add(1, Ordering::Relaxed);
-    }
-    let mut server = TcpStream::connect(to).await?;
-    client
-        .write_all(b"HTTP/1.1 200 Connection established\r\n\r\n")
-        .await?;
-    tokio::io::copy_bidirectional(&mut client, &mut server).await?;
-    Ok(())
-}
 
 /// Ends TLS in front of `target`, as a load balancer does.
 async fn end_tls(listener: TcpListener, acceptor: TlsAcceptor, target: String) {
@@ -95,15 +65,6 @@ async fn server(run: &Path) -> Result<Livekit> {
     Livekit::start(&parts, run).await
 }
 
-/// A proxy, and how often it was asked for the way to `target`.
-async fn proxy(target: String) -> Result<(String, Arc<AtomicUsize>)> {
-    let listener = TcpListener::bind("127.0.0.1:0").await?;
-    let proxy = format!("http://{}", listener.local_addr()?);
-    let tunnels = Arc::new(AtomicUsize::new(0));
-    tokio::spawn(serve(listener, target, tunnels.clone()));
-    Ok((proxy, tunnels))
-}
-
 /// Has a participant in a process of their own join the server at `url`.
 async fn join(test: &str, server: &Livekit, url: &str, environment: &[(&str, &OsStr)]) -> Result<Output> {
     let token = token(server, "proxy", "behind")?;
@@ -125,13 +86,14 @@ async fn a_participant_joins_through_a_proxy() -> Result<()> {
     }
     let run = Cache::open()?.run_folder("tests-proxy")?;
     let mut server = server(&run.path).await?;
-    let (proxy, tunnels) = proxy(server.url.replacen("ws://", "", 1)).await?;
-    let environment = [("HTTP_PROXY", OsStr::new(&proxy))];
+    let proxy = Proxy::start().await?;
+    let environment = [("HTTP_PROXY", OsStr::new(&proxy.url))];
     let test = "a_participant_joins_through_a_proxy";
     let joined = join(test, &server, &server.url, &environment).await?;
     let told = String::from_utf8_lossy(&joined.stdout);
     assert!(joined.status.success(), "{told}");
-    assert!(tunnels.load(Ordering::Relaxed) >= 1, "the proxy was not asked");
+    let there = server.url.replacen("ws://", "", 1);
+    assert!(proxy.targets().contains(&there), "the proxy was not asked");
     server.stop().await;
     Ok(())
 }
@@ -149,17 +111,17 @@ async fn a_participant_joins_over_tls_through_a_proxy() -> Result<()> {
     let entrance = format!("localhost:{}", listener.local_addr()?.port());
     let behind = server.url.replacen("ws://", "", 1);
     tokio::spawn(end_tls(listener, acceptor(&certificates)?, behind));
-    let (proxy, tunnels) = proxy(entrance.clone()).await?;
+    let proxy = Proxy::start().await?;
     let url = format!("wss://{entrance}");
     let test = "a_participant_joins_over_tls_through_a_proxy";
-    let proxy = ("HTTPS_PROXY", OsStr::new(&proxy));
+    let variable = ("HTTPS_PROXY", OsStr::new(&proxy.url));
     let authority = ("SSL_CERT_FILE", certificates.authority.as_os_str());
-    let joined = join(test, &server, &url, &[proxy, authority]).await?;
+    let joined = join(test, &server, &url, &[variable, authority]).await?;
     let told = String::from_utf8_lossy(&joined.stdout);
     assert!(joined.status.success(), "{told}");
-    assert!(tunnels.load(Ordering::Relaxed) >= 1, "the proxy was not asked");
+    assert!(proxy.targets().contains(&entrance), "the proxy was not asked");
     // Without the authority's name nobody vouches for the server.
-    let doubting = join(test, &server, &url, &[proxy]).await?;
+    let doubting = join(test, &server, &url, &[variable]).await?;
     assert!(!doubting.status.success());
     server.stop().await;
     Ok(())

@@ -1,5 +1,6 @@
 //! Participants who may use nothing but the media server's relay hear one another.
 
+use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 use std::process::Output;
 use std::time::Duration;
@@ -17,6 +18,7 @@ use runner::cache::Cache;
 use runner::parts;
 use runner::servers::{Livekit, Relay};
 use system_tests::certificates::Certificates;
+use system_tests::proxy::Proxy;
 use system_tests::room_events::first_sound;
 use system_tests::token::token;
 use system_tests::tone::{RATE_HZ, play};
@@ -151,39 +153,70 @@ async fn over_tcp() -> Result<()> {
     tones_go_both_ways(&cache, &run.path, &Relay::Tcp).await
 }
 
+/// What the test's child process does, if this is it.
+async fn held_as_child(cache: &Cache) -> Result<bool> {
+    let Some(folder) = std::env::var_os(FOLDER) else {
+        return Ok(false);
+    };
+    let folder = PathBuf::from(folder);
+    let Certificates { certificate, key, .. } = Certificates::in_folder(&folder);
+    tones_go_both_ways(cache, &folder, &Relay::Tls { certificate, key }).await?;
+    Ok(true)
+}
+
 /// The certificate is of a private authority, which the operator names as such. That is said to a process when it starts, so
 /// the meeting is held in one of its own.
 #[tokio::test(flavor = "multi_thread")]
 async fn over_tls() -> Result<()> {
     let cache = Cache::open()?;
-    if let Some(folder) = std::env::var_os(FOLDER) {
-        let folder = PathBuf::from(folder);
-        let Certificates { certificate, key, .. } = Certificates::in_folder(&folder);
-        let relay = Relay::Tls { certificate, key };
-        return tones_go_both_ways(&cache, &folder, &relay).await;
+    if held_as_child(&cache).await? {
+        return Ok(());
     }
     let run = cache.run_folder("tests-relays-tls")?;
     let authority = Certificates::make(&run.path)?.authority;
-    let trusting = hold_in_own_process("over_tls", &run.path, Some(&authority)).await?;
+    let trust = [("SSL_CERT_FILE", authority.as_os_str())];
+    let trusting = hold_in_own_process("over_tls", &run.path, &trust).await?;
     assert!(
         trusting.status.success(),
         "{}",
         String::from_utf8_lossy(&trusting.stdout)
     );
     // Without the authority's name there is no way.
-    let doubting = hold_in_own_process("over_tls", &run.path, None).await?;
+    let doubting = hold_in_own_process("over_tls", &run.path, &[]).await?;
     assert!(!doubting.status.success());
     Ok(())
 }
 
-async fn hold_in_own_process(test: &str, folder: &Path, authority: Option<&Path>) -> Result<Output> {
-    let mut command = tokio::process::Command::new(std::env::current_exe()?);
-    command
-        .args(["--exact", test, "--nocapture"])
-        .env(FOLDER, folder)
-        .env_remove("SSL_CERT_FILE");
-    if let Some(authority) = authority {
-        command.env("SSL_CERT_FILE", authority);
+/// Where signalling would go through a proxy, so does the way to the relay.
+#[tokio::test(flavor = "multi_thread")]
+async fn over_tls_through_a_proxy() -> Result<()> {
+    let cache = Cache::open()?;
+    if held_as_child(&cache).await? {
+        return Ok(());
     }
-    Ok(command.output().await?)
+    let run = cache.run_folder("tests-relays-proxy")?;
+    let authority = Certificates::make(&run.path)?.authority;
+    let proxy = Proxy::start().await?;
+    let environment = [
+        ("SSL_CERT_FILE", authority.as_os_str()),
+        ("HTTPS_PROXY", OsStr::new(&proxy.url)),
+    ];
+    let held = hold_in_own_process("over_tls_through_a_proxy", &run.path, &environment).await?;
+    assert!(held.status.success(), "{}", String::from_utf8_lossy(&held.stdout));
+    let ways = proxy.targets();
+    assert!(
+        ways.len() >= 2 && ways.iter().all(|way| *way == ways[0]),
+        "{ways:?}"
+    );
+    Ok(())
+}
+
+async fn hold_in_own_process(test: &str, folder: &Path, environment: &[(&str, &OsStr)]) -> Result<Output> {
+    let output = tokio::process::Command::new(std::env::current_exe()?)
+        .args(["--exact", test, "--nocapture"])
+        .env_remove("SSL_CERT_FILE")
+        .envs(environment.iter().copied())
+        .env(FOLDER, folder)
+        .output();
+    Ok(output.await?)
 }

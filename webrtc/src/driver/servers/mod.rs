@@ -19,6 +19,7 @@ use tokio::sync::mpsc;
 use tokio_rustls::rustls;
 
 use self::{
+    proxy::Proxies,
     stun::{Answer, Reflexive},
     turn::{RelayError, RelayServer},
 };
@@ -33,6 +34,7 @@ use crate::{
 mod framing;
 #[cfg(any(test, feature = "fuzzing"))]
 pub(crate) mod fuzzing;
+mod proxy;
 mod stun;
 #[cfg(test)]
 mod tests;
@@ -81,6 +83,7 @@ pub(super) struct Servers {
     looking_up: usize,
     done_told: bool,
     tls: Arc<rustls::ClientConfig>,
+    proxies: Proxies,
     reports: mpsc::Receiver<Report>,
     reports_of_tasks: mpsc::Sender<Report>,
     received: mpsc::Receiver<Datagram>,
@@ -113,10 +116,13 @@ struct Relay {
 
 impl Servers {
     pub(super) fn new() -> Result<Self, RtcError> {
-        Ok(Self::trusting(trust::everybody_known()?))
+        Ok(Self::trusting(
+            trust::everybody_known()?,
+            Proxies::of_environment(),
+        ))
     }
 
-    fn trusting(tls: Arc<rustls::ClientConfig>) -> Self {
+    fn trusting(tls: Arc<rustls::ClientConfig>, proxies: Proxies) -> Self {
         let (reports_of_tasks, reports) = mpsc::channel(MAX_WAITING_REPORTS);
         let (received_by_tasks, received) = mpsc::channel(MAX_WAITING_DATAGRAMS);
         Self {
@@ -127,6 +133,7 @@ impl Servers {
             looking_up: 0,
             done_told: true,
             tls,
+            proxies,
             reports,
             reports_of_tasks,
             received,
@@ -247,7 +254,13 @@ impl Servers {
 
     fn ask_relay(&mut self, index: usize, url: Url, server: &IceServer) {
         let (outgoing, to_send) = mpsc::channel(MAX_WAITING_DATAGRAMS);
+        let proxy = if url.is_secure() {
+            &self.proxies.secure
+        } else {
+            &self.proxies.plain
+        };
         let server = RelayServer {
+            proxy: proxy.clone(),
             url,
             username: server.username.clone(),
             password: server.password.clone(),

@@ -1,6 +1,9 @@
 //! A relay over TLS, and what bounds a server that does not behave.
 
-use std::{sync::atomic::Ordering, time::Duration};
+use std::{
+    sync::atomic::{AtomicUsize, Ordering},
+    time::Duration,
+};
 
 use rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
 use tokio::{
@@ -80,7 +83,7 @@ async fn a_relay_over_tls_carries_datagrams_both_ways() {
     let (acceptor, trusting) = certificate();
     let counts = Arc::new(Counts::default());
     let port = serve_tls(acceptor, counts.clone()).await;
-    let mut servers = Servers::trusting(trusting);
+    let mut servers = Servers::trusting(trusting, Proxies::default());
     assert!(servers.ask(&[server(format!("turns:localhost:{port}?transport=tcp"))], true));
     let Found::Candidate(candidate) = found(&mut servers).await else {
         panic!("an address")
@@ -126,6 +129,88 @@ async fn a_relay_over_tls_carries_datagrams_both_ways() {
     .expect("the address to be given back");
 }
 
+/// Answers those who ask for the way to `target`: opens it, and counts them, or refuses.
+async fn serve_proxy(target: String, refuses: bool, tunnels: Arc<AtomicUsize>) -> proxy::Proxy {
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a socket");
+    let port = listener.local_addr().expect("an address").port();
+    tokio::spawn(async move {
+        while let Ok((mut client, _)) = listener.accept().await {
+            let mut request = Vec::new();
+            while !request.ends_with(b"\r\n\r\n") {
+                request.push(client.read_u8().await.expect("a request"));
+            }
+            let request = String::from_utf8(request).expect("a request");
+            assert!(
+                request.starts_with(&format!("CONNECT {target} HTTP/1.1\r\n")),
+                "{request}"
+            );
+            assert!(request.contains("\r\nProxy-Authorization: Basic bWU6c2VjcmV0\r\n"));
+            tunnels.fetch_add(1, Ordering::Relaxed);
+            if refuses {
+                let _ = client.write_all(b"HTTP/1.1 403 Forbidden\r\n\r\n").await;
+                continue;
+            }
+            let mut server = tokio::net::TcpStream::connect(&target).await.expect("a relay");
+            client
+                .write_all(b"HTTP/1.1 200 OK\r\n\r\n")
+                .await
+                .expect("a client");
+            tokio::spawn(async move { tokio::io::copy_bidirectional(&mut client, &mut server).await });
+        }
+    });
+    proxy::Proxy::parse(&format!("http://me:secret@127.0.0.1:{port}")).expect("a proxy")
+}
+
+#[tokio::test]
+async fn relays_are_reached_through_the_proxy_and_without_it_where_it_refuses() {
+    let (acceptor, trusting) = certificate();
+    let counts = Arc::new(Counts::default());
+    let secure = format!("localhost:{}", serve_tls(acceptor, counts.clone()).await);
+    let plain = turn_server::serve_tcp(counts.clone()).await.to_string();
+    for (scheme, target) in [("turns", secure), ("turn", plain)] {
+        for refuses in [false, true] {
+            let tunnels = Arc::new(AtomicUsize::new(0));
+            let proxy = serve_proxy(target.clone(), refuses, tunnels.clone()).await;
+            let proxies = match scheme {
+                "turns" => Proxies {
+                    secure: Some(proxy),
+                    plain: None,
+                },
+                _ => Proxies {
+                    plain: Some(proxy),
+                    secure: None,
+                },
+            };
+            let mut servers = Servers::trusting(trusting.clone(), proxies);
+            servers.ask(&[server(format!("{scheme}:{target}?transport=tcp"))], true);
+            let found = found(&mut servers).await;
+            assert!(
+                matches!(found, Found::Candidate(_)),
+                "{scheme}, {refuses}: {found:?}"
+            );
+            assert_eq!(tunnels.load(Ordering::Relaxed), 1, "{scheme}, {refuses}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_proxy_that_is_not_there_keeps_nobody_from_the_relay() {
+    let counts = Arc::new(Counts::default());
+    let target = turn_server::serve_tcp(counts).await;
+    // Nobody listens there any more.
+    let gone = TcpListener::bind("127.0.0.1:0").await.expect("a socket");
+    let port = gone.local_addr().expect("an address").port();
+    drop(gone);
+    let proxies = Proxies {
+        plain: proxy::Proxy::parse(&format!("http://127.0.0.1:{port}")),
+        secure: None,
+    };
+    let mut servers = Servers::trusting(certificate().1, proxies);
+    servers.ask(&[server(format!("turn:{target}?transport=tcp"))], true);
+    let found = found(&mut servers).await;
+    assert!(matches!(found, Found::Candidate(_)), "{found:?}");
+}
+
 #[tokio::test]
 async fn a_certificate_that_nobody_vouches_for_is_refused() {
     let (acceptor, _) = certificate();
@@ -154,7 +239,7 @@ async fn a_server_that_sends_rubbish_or_ends_is_given_up() {
             let _ = stream.read(&mut [0; 100]).await;
             let _ = stream.write_all(answer).await;
         });
-        let mut servers = Servers::trusting(certificate().1);
+        let mut servers = Servers::trusting(certificate().1, Proxies::default());
         servers.ask(&[server(format!("turn:{address}?transport=tcp"))], true);
         let found = found(&mut servers).await;
         let Found::Failed(error) = found else {
@@ -166,7 +251,7 @@ async fn a_server_that_sends_rubbish_or_ends_is_given_up() {
 
 #[tokio::test]
 async fn no_more_servers_are_asked_than_the_limit_says() {
-    let mut servers = Servers::trusting(certificate().1);
+    let mut servers = Servers::trusting(certificate().1, Proxies::default());
     let urls = (0..50)
         .map(|n| format!("turn:127.0.0.1:{}?transport=tcp", 10 + n))
         .collect();
@@ -182,7 +267,7 @@ async fn no_more_servers_are_asked_than_the_limit_says() {
 async fn new_credentials_again_and_again_do_not_pile_up() {
     let counts = Arc::new(Counts::default());
     let address = turn_server::serve_udp(counts.clone()).await;
-    let mut servers = Servers::trusting(certificate().1);
+    let mut servers = Servers::trusting(certificate().1, Proxies::default());
     for generation in 0..20 {
         // Other addresses of the server stand for other credentials here: it knows one user only.
         let mut named = server(format!("turn:{address}?transport=udp"));

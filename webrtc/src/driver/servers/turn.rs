@@ -22,12 +22,16 @@ use rtc::{
 };
 use tokio::{
     io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadHalf, WriteHalf},
-    net::{TcpStream, UdpSocket},
+    net::UdpSocket,
     sync::mpsc,
 };
 use tokio_rustls::{TlsConnector, rustls::pki_types::ServerName};
 
-use super::{super::sockets::Datagram, framing::StreamDecoder};
+use super::{
+    super::sockets::Datagram,
+    framing::StreamDecoder,
+    proxy::{self, Proxy},
+};
 use crate::engine::Path;
 
 /// For looking up the name, connecting, and TLS.
@@ -57,6 +61,8 @@ const IDLE: Duration = Duration::from_secs(60);
 /// No `Debug`: the password is nobody's business.
 pub(super) struct RelayServer {
     pub(super) url: Url,
+    /// On the way to it, where it is spoken to over TCP or TLS.
+    pub(super) proxy: Option<Proxy>,
     pub(super) username: String,
     pub(super) password: String,
 }
@@ -87,7 +93,7 @@ pub(super) async fn hold(
     received: mpsc::Sender<Datagram>,
     relayed: impl FnOnce(SocketAddr) + Send,
 ) -> Result<(), RelayError> {
-    let connected = tokio::time::timeout(CONNECT_TIMEOUT, Wire::connect(&server.url, tls)).await;
+    let connected = tokio::time::timeout(CONNECT_TIMEOUT, Wire::connect(&server, tls)).await;
     let wire = connected.map_err(|_| RelayError::TimedOut)??;
     let (to_write, writes) = mpsc::channel(MAX_WAITING_MESSAGES);
     let relay = Relay::new(&server, &wire, to_write)?;
@@ -133,7 +139,11 @@ enum Writer {
 }
 
 impl Wire {
-    async fn connect(url: &Url, tls: Arc<tokio_rustls::rustls::ClientConfig>) -> Result<Self, RelayError> {
+    async fn connect(
+        server: &RelayServer,
+        tls: Arc<tokio_rustls::rustls::ClientConfig>,
+    ) -> Result<Self, RelayError> {
+        let url = &server.url;
         if url.proto == ProtoType::Udp {
             let mut addresses = tokio::net::lookup_host((url.host.as_str(), url.port)).await?;
             let server = addresses.next().ok_or(RelayError::NoAddress)?;
@@ -153,8 +163,7 @@ impl Wire {
                 writer: Writer::Udp(socket),
             });
         }
-        // Of a name with several addresses, the first that answers.
-        let stream = TcpStream::connect((url.host.as_str(), url.port)).await?;
+        let stream = proxy::connect(server.proxy.as_ref(), &url.host, url.port).await?;
         stream.set_nodelay(true)?;
         let (local, server) = (stream.local_addr()?, stream.peer_addr()?);
         let stream: Box<dyn Stream> = if url.is_secure() {
