@@ -170,7 +170,9 @@ impl Before {
         }
         let (cost, count) = best;
         let is_found = cost <= ERRORS_MAX.0.max(known.len() as f32 * ERRORS_MAX.1);
-        (is_found && count < heard.len()).then(|| heard.into_iter().skip(count).collect())
+        let reaches_new = |word: &Word| word.end_ms > seam_ms + SEAM_MS;
+        let is_new = heard.iter().skip(count).next_back().is_some_and(reaches_new);
+        (is_found && is_new).then(|| heard.into_iter().skip(count).collect())
     }
 }
 
@@ -278,6 +280,11 @@ mod tests {
             Some("press two")
         );
         assert_eq!(new("please press two", 900), None, "nothing new");
+        assert_eq!(
+            new("please press two now", 1_150),
+            None,
+            "what was missing before"
+        );
         assert_eq!(new("so what did he say to you", 900), None, "not what was known");
     }
 
