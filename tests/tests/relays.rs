@@ -14,7 +14,7 @@ use livekit::webrtc::audio_source::{AudioSourceOptions, RtcAudioSource};
 use livekit::webrtc::audio_stream::native::NativeAudioStream;
 use livekit::webrtc::peer_connection_factory::IceTransportsType;
 use livekit::webrtc::stats::RtcStats;
-use runner::cache::Cache;
+use runner::cache::{Cache, RunFolder};
 use runner::parts;
 use runner::servers::{Livekit, Relay};
 use system_tests::certificates::Certificates;
@@ -153,36 +153,58 @@ async fn over_tcp() -> Result<()> {
     tones_go_both_ways(&cache, &run.path, &Relay::Tcp).await
 }
 
-/// What the test's child process does, if this is it.
-async fn held_as_child(cache: &Cache) -> Result<bool> {
-    let Some(folder) = std::env::var_os(FOLDER) else {
-        return Ok(false);
-    };
-    let folder = PathBuf::from(folder);
-    let Certificates { certificate, key, .. } = Certificates::in_folder(&folder);
-    tones_go_both_ways(cache, &folder, &Relay::Tls { certificate, key }).await?;
-    Ok(true)
+/// A meeting that is held in a process of its own: what a process trusts, and its proxies, are said to it when it starts.
+struct Apart {
+    test: &'static str,
+    run: RunFolder,
+    /// Of a private authority, which the operator names as such.
+    certificates: Certificates,
 }
 
-/// The certificate is of a private authority, which the operator names as such. That is said to a process when it starts, so
-/// the meeting is held in one of its own.
+impl Apart {
+    /// None in the meeting's own process, which has held it then.
+    async fn of(test: &'static str) -> Result<Option<Self>> {
+        let cache = Cache::open()?;
+        if let Some(folder) = std::env::var_os(FOLDER) {
+            let folder = PathBuf::from(folder);
+            let Certificates { certificate, key, .. } = Certificates::in_folder(&folder);
+            tones_go_both_ways(&cache, &folder, &Relay::Tls { certificate, key }).await?;
+            return Ok(None);
+        }
+        let run = cache.run_folder(&format!("tests-relays-{test}"))?;
+        let certificates = Certificates::make(&run.path)?;
+        Ok(Some(Self {
+            test,
+            run,
+            certificates,
+        }))
+    }
+
+    async fn hold(&self, environment: &[(&str, &OsStr)]) -> Result<Output> {
+        let output = tokio::process::Command::new(std::env::current_exe()?)
+            .args(["--exact", self.test, "--nocapture"])
+            .env_remove("SSL_CERT_FILE")
+            .envs(environment.iter().copied())
+            .env(FOLDER, &self.run.path)
+            .output();
+        Ok(output.await?)
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn over_tls() -> Result<()> {
-    let cache = Cache::open()?;
-    if held_as_child(&cache).await? {
+    let Some(meeting) = Apart::of("over_tls").await? else {
         return Ok(());
-    }
-    let run = cache.run_folder("tests-relays-tls")?;
-    let authority = Certificates::make(&run.path)?.authority;
-    let trust = [("SSL_CERT_FILE", authority.as_os_str())];
-    let trusting = hold_in_own_process("over_tls", &run.path, &trust).await?;
+    };
+    let trust = ("SSL_CERT_FILE", meeting.certificates.authority.as_os_str());
+    let trusting = meeting.hold(&[trust]).await?;
     assert!(
         trusting.status.success(),
         "{}",
         String::from_utf8_lossy(&trusting.stdout)
     );
     // Without the authority's name there is no way.
-    let doubting = hold_in_own_process("over_tls", &run.path, &[]).await?;
+    let doubting = meeting.hold(&[]).await?;
     assert!(!doubting.status.success());
     Ok(())
 }
@@ -190,18 +212,14 @@ async fn over_tls() -> Result<()> {
 /// Where signalling would go through a proxy, so does the way to the relay.
 #[tokio::test(flavor = "multi_thread")]
 async fn over_tls_through_a_proxy() -> Result<()> {
-    let cache = Cache::open()?;
-    if held_as_child(&cache).await? {
+    let Some(meeting) = Apart::of("over_tls_through_a_proxy").await? else {
         return Ok(());
-    }
-    let run = cache.run_folder("tests-relays-proxy")?;
-    let authority = Certificates::make(&run.path)?.authority;
+    };
     let proxy = Proxy::start().await?;
-    let environment = [
-        ("SSL_CERT_FILE", authority.as_os_str()),
-        ("HTTPS_PROXY", OsStr::new(&proxy.url)),
-    ];
-    let held = hold_in_own_process("over_tls_through_a_proxy", &run.path, &environment).await?;
+    let trust = ("SSL_CERT_FILE", meeting.certificates.authority.as_os_str());
+    let held = meeting
+        .hold(&[trust, ("HTTPS_PROXY", OsStr::new(&proxy.url))])
+        .await?;
     assert!(held.status.success(), "{}", String::from_utf8_lossy(&held.stdout));
     let ways = proxy.targets();
     assert!(
@@ -209,14 +227,4 @@ async fn over_tls_through_a_proxy() -> Result<()> {
         "{ways:?}"
     );
     Ok(())
-}
-
-async fn hold_in_own_process(test: &str, folder: &Path, environment: &[(&str, &OsStr)]) -> Result<Output> {
-    let output = tokio::process::Command::new(std::env::current_exe()?)
-        .args(["--exact", test, "--nocapture"])
-        .env_remove("SSL_CERT_FILE")
-        .envs(environment.iter().copied())
-        .env(FOLDER, folder)
-        .output();
-    Ok(output.await?)
 }

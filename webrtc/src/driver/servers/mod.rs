@@ -9,16 +9,12 @@ use std::{
 };
 
 use bytes::Bytes;
-use rtc::{
-    ice::url::{SchemeType, Url},
-    peer_connection::transport::{
-        CandidateConfig, CandidateRelayConfig, CandidateServerReflexiveConfig, RTCIceCandidate,
-    },
-};
+use rtc::ice::url::{SchemeType, Url};
 use tokio::sync::mpsc;
 use tokio_rustls::rustls;
 
 use self::{
+    attributes::{reflexive_candidate, relay_candidate},
     proxy::Proxies,
     stun::{Answer, Reflexive},
     turn::{RelayError, RelayServer},
@@ -31,6 +27,7 @@ use crate::{
     peer_connection_factory::IceServer,
 };
 
+mod attributes;
 mod framing;
 #[cfg(any(test, feature = "fuzzing"))]
 pub(crate) mod fuzzing;
@@ -254,13 +251,8 @@ impl Servers {
 
     fn ask_relay(&mut self, index: usize, url: Url, server: &IceServer) {
         let (outgoing, to_send) = mpsc::channel(MAX_WAITING_DATAGRAMS);
-        let proxy = if url.is_secure() {
-            &self.proxies.secure
-        } else {
-            &self.proxies.plain
-        };
         let server = RelayServer {
-            proxy: proxy.clone(),
+            proxy: self.proxies.of(&url).cloned(),
             url,
             username: server.username.clone(),
             password: server.password.clone(),
@@ -462,40 +454,4 @@ fn error_code(text: &str) -> i32 {
     number
         .and_then(|rest| rest.get(..3)?.parse().ok())
         .unwrap_or(UNREACHABLE_CODE)
-}
-
-fn base_config(address: SocketAddr) -> CandidateConfig {
-    CandidateConfig {
-        network: "udp".to_owned(),
-        address: address.ip().to_string(),
-        port: address.port(),
-        component: 1,
-        ..Default::default()
-    }
-}
-
-fn reflexive_candidate(base: SocketAddr, seen_as: SocketAddr) -> Option<String> {
-    let config = CandidateServerReflexiveConfig {
-        base_config: base_config(seen_as),
-        rel_addr: base.ip().to_string(),
-        rel_port: base.port(),
-        url: None,
-    };
-    attribute(&config.new_candidate_server_reflexive().ok()?)
-}
-
-/// How we look to the relay is nobody's business.
-fn relay_candidate(relayed: SocketAddr) -> Option<String> {
-    let hidden = if relayed.is_ipv4() { "0.0.0.0" } else { "::" };
-    let config = CandidateRelayConfig {
-        base_config: base_config(relayed),
-        rel_addr: hidden.to_owned(),
-        rel_port: 0,
-        url: None,
-    };
-    attribute(&config.new_candidate_relay().ok()?)
-}
-
-fn attribute(candidate: &rtc::ice::candidate::Candidate) -> Option<String> {
-    Some(RTCIceCandidate::from(candidate).to_json().ok()?.candidate)
 }

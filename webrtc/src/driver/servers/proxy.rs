@@ -52,6 +52,16 @@ impl Proxies {
             secure: named(["HTTPS_PROXY", "https_proxy"]),
         }
     }
+
+    /// The one that the way to this server goes through.
+    pub(super) fn of(&self, server: &rtc::ice::url::Url) -> Option<&Proxy> {
+        let proxy = if server.is_secure() {
+            &self.secure
+        } else {
+            &self.plain
+        };
+        proxy.as_ref()
+    }
 }
 
 impl Proxy {
