@@ -32,13 +32,23 @@ impl Levels {
 
     /// Takes note of one more frame.
     pub(crate) fn hear(&mut self, frame: &[i16]) {
-        let db = (20.0 * rms(frame).max(1.0).log10()).round() as usize;
-        self.frames[db.min(LEVELS - 1)] += 1;
+        self.frames[level(frame)] += 1;
         self.count += 1;
     }
 
     /// Whether the loud moments are hardly above the quiet ones. In an utterance the pauses around its words are among them.
     pub(crate) fn are_noisy(&self) -> bool {
+        self.quiet_and_loud()
+            .is_some_and(|(quiet, loud)| loud < quiet + NOISY_DB)
+    }
+
+    /// Whether a frame is nearer to the loud moments than to the quiet ones.
+    pub(crate) fn are_exceeded_by(&self, frame: &[i16]) -> bool {
+        self.quiet_and_loud()
+            .is_some_and(|(quiet, loud)| 2 * level(frame) > quiet + loud)
+    }
+
+    fn quiet_and_loud(&self) -> Option<(usize, usize)> {
         let at = |share: f64| {
             let mut quieter = (f64::from(self.count) * share) as u32;
             self.frames
@@ -51,11 +61,13 @@ impl Levels {
                     None => true,
                 })
         };
-        match (at(QUIET_SHARE), at(LOUD_SHARE)) {
-            (Some(quiet), Some(loud)) => loud < quiet + NOISY_DB,
-            _ => false,
-        }
+        Some((at(QUIET_SHARE)?, at(LOUD_SHARE)?))
     }
+}
+
+fn level(frame: &[i16]) -> usize {
+    let db = (20.0 * rms(frame).max(1.0).log10()).round() as usize;
+    db.min(LEVELS - 1)
 }
 
 #[cfg(test)]

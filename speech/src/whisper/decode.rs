@@ -5,9 +5,11 @@ use whisper_rs::{FullParams, SamplingStrategy, WhisperContext, WhisperError, Whi
 use super::before::Memory;
 use super::guard;
 use super::look::look;
+use super::rest::Utterance;
 use super::vocabulary::Vocabulary;
 use super::window::{FULL_CONTEXT, Window};
-use crate::voice::Levels;
+use super::words::words_of;
+use crate::word::line;
 use crate::{RecogniseError, Request, RequestKind, SAMPLES_PER_MS, Word};
 
 /// Under this much audio Whisper says nothing.
@@ -16,6 +18,10 @@ const SHORTEST_MS: usize = 100;
 const PADDED_MS: usize = 1_100;
 /// What Whisper takes as prompt at most is half its text context of 448 tokens. What was said last is at the end.
 const PROMPT_TOKENS: usize = 192;
+/// Whisper takes no more at once.
+const LONGEST_MS: usize = 30_000;
+/// It is asked for what it left once in so much audio at most.
+const REST_MS: usize = 5_000;
 /// More than any prompt has.
 const TOKENS_MAX: usize = 2_048;
 
@@ -60,15 +66,15 @@ pub(super) fn decode(
     }
     let audio_ms = (request.audio.len() / SAMPLES_PER_MS) as u64;
     let audio = request.audio.to_vec();
-    let mut samples: Vec<f32> = audio.iter().map(|&sample| f32::from(sample) / 32_768.0).collect();
-    samples.resize(samples.len().max(PADDED_MS * SAMPLES_PER_MS), 0.0);
+    let samples = padded(&audio);
     if request.kind == RequestKind::Partial {
         return look(context, state, vocabulary, request, &samples);
     }
-    let is_noisy = Levels::of(&audio).are_noisy();
+    let utterance = Utterance::of(audio);
+    let is_noisy = utterance.is_noisy();
     let window = Window::careful(is_noisy);
     let words = if is_noisy {
-        hear_behind(context, state, memory, window, request, &audio)?
+        hear_behind(context, state, memory, window, request, &utterance.audio)?
     } else {
         None
     };
@@ -76,6 +82,7 @@ pub(super) fn decode(
         Some(words) => words,
         None => alone(context, state, request, &samples, window.frames(audio_ms))?,
     };
+    let words = hear_rest(context, state, window, request, &utterance, words)?;
     if !guard::is_loop(&words) && !guard::is_torrent(&words, audio_ms) {
         if is_noisy {
             memory.keep(request, &words);
@@ -147,6 +154,43 @@ fn hear_behind(
     Ok(words.map(|words| words.into_iter().map(inside).collect()))
 }
 
+/// Recognises by itself what was left unheard behind these words, as often as Whisper leaves something.
+fn hear_rest(
+    context: &WhisperContext,
+    state: &mut WhisperState,
+    window: Window,
+    request: &Request,
+    utterance: &Utterance,
+    mut words: Vec<Word>,
+) -> Result<Vec<Word>, RecogniseError> {
+    for _ in 0..=utterance.audio.len() / (REST_MS * SAMPLES_PER_MS) {
+        let Some(begin) = utterance.unheard_from(&words, request.start_ms) else {
+            break;
+        };
+        let audio = &utterance.audio[begin..];
+        let audio_ms = (audio.len() / SAMPLES_PER_MS) as u64;
+        let rest = Request {
+            start_ms: request.start_ms + (begin / SAMPLES_PER_MS) as u64,
+            audio: audio.into(),
+            prompt: format!("{} {}", request.prompt, line(&words)),
+            ..request.clone()
+        };
+        let heard = alone(context, state, &rest, &padded(audio), window.frames(audio_ms))?;
+        if heard.is_empty() || guard::is_torrent(&heard, audio_ms) {
+            break;
+        }
+        words.extend(heard);
+    }
+    Ok(words)
+}
+
+/// Samples as Whisper takes them.
+fn padded(audio: &[i16]) -> Vec<f32> {
+    let mut samples: Vec<f32> = audio.iter().map(|&sample| f32::from(sample) / 32_768.0).collect();
+    samples.resize(samples.len().max(PADDED_MS * SAMPLES_PER_MS), 0.0);
+    samples
+}
+
 /// The end of a prompt, as far as Whisper takes it. One that cannot be tokenised helps nobody.
 fn prompt_tokens(context: &WhisperContext, prompt: &str) -> Vec<i32> {
     let mut tokens = match prompt.trim() {
@@ -167,12 +211,16 @@ fn run(
     audio_context: i32,
 ) -> Result<Vec<Word>, RecogniseError> {
     let mut params = FullParams::new(SamplingStrategy::Greedy { best_of: 1 });
+    let samples = &samples[..samples.len().min(LONGEST_MS * SAMPLES_PER_MS)];
     let seconds = samples.len() / (SAMPLES_PER_MS * 1000);
     // Threads of one run wait for one another by spinning; two of them beside other load once took 6 s for a decode.
     params.set_n_threads(1);
     params.set_audio_ctx(audio_context);
     params.set_max_tokens(seconds as i32 * 8 + 16);
     params.set_no_context(true);
+    // Once, and no more: what it goes on with by itself, behind the last time it names, may be a moment so short that timing a
+    // word in it (a median over seven steps of 20 ms) ends the process. What is left is heard by [`hear_rest`].
+    params.set_single_segment(true);
     params.set_tokens(prompt);
     params.set_token_timestamps(true);
     params.set_suppress_blank(true);
@@ -187,151 +235,4 @@ fn run(
         RecogniseError::Failed
     })?;
     Ok(words_of(state, request))
-}
-
-/// A word that is being put together from tokens.
-struct Pieces {
-    bytes: Vec<u8>,
-    start_ms: u64,
-    end_ms: u64,
-    confidence: f32,
-}
-
-/// A word lasts no longer than this and so much for each of its letters: a pause before it is not its own.
-const WORD_MS: (u64, u64) = (150, 60);
-
-fn words_of(state: &WhisperState, request: &Request) -> Vec<Word> {
-    let audio_end_ms = request.start_ms + (request.audio.len() / SAMPLES_PER_MS) as u64;
-    let mut words = Vec::new();
-    for segment in state.as_iter() {
-        let mut pieces: Vec<Pieces> = Vec::new();
-        // Where the token before ended, if the attention tells.
-        let mut before_ms = None;
-        for index in 0..segment.n_tokens() {
-            let Some(token) = segment.get_token(index) else {
-                continue;
-            };
-            let (Ok(bytes), data) = (token.to_bytes(), token.token_data()) else {
-                continue;
-            };
-            // Special tokens ("[_TT_50]", "<|endoftext|>") are no text.
-            if bytes.starts_with(b"[_") || bytes.starts_with(b"<|") {
-                continue;
-            }
-            let at = |hundredths: i64| request.start_ms + hundredths.max(0) as u64 * 10;
-            // whisper.cpp names the moment at which the attention goes on to the next token: this one's end.
-            let (start_ms, end_ms) = match data.t_dtw {
-                ..0 => (at(data.t0), at(data.t1)),
-                end => (before_ms.unwrap_or(request.start_ms), at(end)),
-            };
-            before_ms = (data.t_dtw >= 0).then_some(end_ms);
-            match pieces.last_mut() {
-                Some(word) if !bytes.starts_with(b" ") => {
-                    word.bytes.extend_from_slice(bytes);
-                    // A full stop is no sound: the pause behind the word is its.
-                    if !bytes.iter().all(u8::is_ascii_punctuation) {
-                        word.end_ms = word.end_ms.max(end_ms);
-                    }
-                    word.confidence = word.confidence.min(data.p);
-                }
-                _ => pieces.push(Pieces {
-                    bytes: bytes.to_vec(),
-                    start_ms,
-                    end_ms,
-                    confidence: data.p,
-                }),
-            }
-        }
-        let mut segment_words: Vec<Word> = pieces
-            .into_iter()
-            .filter_map(|piece| word_of(piece, audio_end_ms))
-            .collect();
-        if before_ms.is_some() {
-            let heard = segment_words.len() - guard::soundless_tail(&segment_words);
-            // Of a line that is said a second time, the first word takes the pause before it for its sound.
-            let is_echo = heard == 1 && segment_words.len() > 1 && !words.is_empty();
-            segment_words.truncate(if is_echo { 0 } else { heard });
-        }
-        if !guard::is_phantom(&segment_words, segment.no_speech_probability()) {
-            words.extend(segment_words);
-        }
-    }
-    // Times of a run may overlap by a hair; words are in the order they are read.
-    for index in 1..words.len() {
-        let before: &Word = &words[index - 1];
-        let earliest = before.start_ms;
-        let word = &mut words[index];
-        word.start_ms = word.start_ms.max(earliest);
-        word.end_ms = word.end_ms.max(word.start_ms);
-    }
-    words.truncate(words.len() - guard::hasty_repeat(&words));
-    words
-}
-
-fn word_of(piece: Pieces, audio_end_ms: u64) -> Option<Word> {
-    let text = spelled(&String::from_utf8_lossy(&piece.bytes));
-    let longest_ms = WORD_MS.0 + WORD_MS.1 * text.chars().count() as u64;
-    let end_ms = piece.end_ms.min(audio_end_ms);
-    let start_ms = piece.start_ms.clamp(end_ms.saturating_sub(longest_ms), end_ms);
-    (!text.is_empty()).then_some(Word {
-        text,
-        start_ms,
-        end_ms,
-        confidence: piece.confidence,
-        speaker: None,
-    })
-}
-
-/// A word without what Whisper writes around it when the prompt was a list: a comma of its own, a row of full stops.
-fn spelled(text: &str) -> String {
-    let text = text.trim();
-    if !text.contains(char::is_alphanumeric) {
-        return String::new();
-    }
-    let bare = text.trim_end_matches('.');
-    let stops = text.len() - bare.len();
-    if bare.ends_with(['?', '!']) || stops > 3 {
-        let stop = if bare.ends_with(['?', '!']) { "" } else { "." };
-        return format!("{bare}{stop}");
-    }
-    text.to_owned()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_a_list_as_prompt_leaves_behind_is_no_word() {
-        let told = [
-            " ,",
-            "...",
-            " recordings?.......",
-            " today.",
-            " well...",
-            " end.....",
-            "$",
-            " 25-mg",
-        ]
-        .map(spelled);
-        assert_eq!(
-            told,
-            ["", "", "recordings?", "today.", "well...", "end.", "", "25-mg"]
-        );
-    }
-
-    #[test]
-    fn a_word_does_not_begin_in_the_pause_before_it() {
-        let piece = |text: &str, start_ms, end_ms| Pieces {
-            bytes: text.into(),
-            start_ms,
-            end_ms,
-            confidence: 0.9,
-        };
-        let times = |piece| word_of(piece, 5_000).map(|word| (word.start_ms, word.end_ms));
-        assert_eq!(times(piece(" morning,", 300, 700)), Some((300, 700)));
-        assert_eq!(times(piece(" Ben", 700, 3_000)), Some((2_670, 3_000)));
-        assert_eq!(times(piece(" Ben", 4_900, 6_000)), Some((4_900, 5_000)));
-        assert_eq!(times(piece(" ", 0, 100)), None);
-    }
 }

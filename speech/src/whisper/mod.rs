@@ -8,9 +8,11 @@ mod look;
 mod model;
 mod pool;
 mod queue;
+mod rest;
 mod rules;
 mod vocabulary;
 mod window;
+mod words;
 
 pub use model::{LoadError, WhisperModel, WhisperWorker};
 pub use pool::{PoolLoad, WhisperOptions, WhisperPool};
