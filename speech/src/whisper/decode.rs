@@ -6,6 +6,7 @@ use super::before::Memory;
 use super::guard;
 use super::look::look;
 use super::rest::Utterance;
+use super::tokens::{end_of, tokens_of};
 use super::vocabulary::Vocabulary;
 use super::window::{FULL_CONTEXT, Window};
 use super::words::words_of;
@@ -22,8 +23,6 @@ const PROMPT_TOKENS: usize = 192;
 const LONGEST_MS: usize = 30_000;
 /// It is asked for what it left once in so much audio at most.
 const REST_MS: usize = 5_000;
-/// More than any prompt has.
-const TOKENS_MAX: usize = 2_048;
 
 /// More text than this is never decoded at once: a prompt and what stands around it, or the tokens of an utterance of 30 s,
 /// to be timed. Each takes 0.4 MB, its scores for the whole vocabulary, twice.
@@ -193,11 +192,9 @@ fn padded(audio: &[i16]) -> Vec<f32> {
 
 /// The end of a prompt, as far as Whisper takes it. One that cannot be tokenised helps nobody.
 fn prompt_tokens(context: &WhisperContext, prompt: &str) -> Vec<i32> {
-    let mut tokens = match prompt.trim() {
+    let mut tokens = match end_of(prompt.trim()) {
         "" => Vec::new(),
-        text => context
-            .tokenize(&format!(" {text}"), TOKENS_MAX)
-            .unwrap_or_default(),
+        text => tokens_of(context, text).unwrap_or_default(),
     };
     tokens.drain(..tokens.len().saturating_sub(PROMPT_TOKENS));
     tokens

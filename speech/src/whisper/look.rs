@@ -7,6 +7,7 @@ use whisper_rs::{WhisperContext, WhisperError, WhisperState, WhisperTokenId};
 use super::decode::prepare;
 use super::guard;
 use super::rules::Rules;
+use super::tokens::tokens_of;
 use super::vocabulary::Vocabulary;
 use super::window::QUICK;
 use crate::word::line;
@@ -30,9 +31,9 @@ pub(super) fn look(
     let audio_ms = (request.audio.len() / SAMPLES_PER_MS) as u64;
     let settled = match request.settled.as_slice() {
         [] => Vec::new(),
-        words => context
-            .tokenize(&format!(" {}", line(words)), SETTLED_TOKENS)
-            .map_err(|_| RecogniseError::Astray)?,
+        words => tokens_of(context, &line(words))
+            .filter(|tokens| tokens.len() <= SETTLED_TOKENS)
+            .ok_or(RecogniseError::Astray)?,
     };
     let found = search(context, state, vocabulary, &settled, samples, audio_ms).map_err(|error| {
         tracing::warn!(%error, stream = request.stream.0, utterance = request.utterance, "whisper failed");

@@ -10,6 +10,7 @@ mod pool;
 mod queue;
 mod rest;
 mod rules;
+mod tokens;
 mod vocabulary;
 mod window;
 mod words;
