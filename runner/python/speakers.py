@@ -2,12 +2,17 @@
 
 speakers.py mix CLIPS OUT SEED    CLIPS has a folder for each voice with WAV files at 16 kHz, mono, 16 bits;
                                   OUT gets WAV and RTTM files and prints their names, one a line
+speakers.py excerpts ARCHIVE OUT  ARCHIVE is the source of pyannote.audio, whose tests have excerpts of real meetings; those with
+                                  people in common are joined; OUT and what is printed as above
 speakers.py score                 reads {"reference": RTTM, "turns": [[begin_s, end_s, label], ...]} lines, answers each
                                   with a line of errors in seconds
 """
 
+import io
 import json
 import sys
+import tarfile
+import unicodedata
 import wave
 from pathlib import Path
 
@@ -142,6 +147,57 @@ def mixes(clips, out, seed):
                 print(name, flush=True)
 
 
+def floats(file):
+    """The samples of a WAV file of 32 bit floats, mono, at 16 kHz, which Python's own reader does not know."""
+    assert file[:4] == b"RIFF" and file[8:12] == b"WAVE"
+    samples, place = None, 12
+    while place + 8 <= len(file):
+        kind, size = file[place : place + 4], int.from_bytes(file[place + 4 : place + 8], "little")
+        part = file[place + 8 : place + 8 + size]
+        if kind == b"fmt ":
+            form, channels, rate = (int.from_bytes(part[at:to], "little") for at, to in ((0, 2), (2, 4), (4, 8)))
+            assert (form, channels, rate) == (3, 1, RATE)
+        elif kind == b"data":
+            samples = np.frombuffer(part, dtype="<f4").astype(np.float64)
+        place += 8 + size + size % 2
+    return samples
+
+
+def excerpts(archive, out):
+    recordings, turns = {}, {}
+    with tarfile.open(archive) as members:
+        for member in members:
+            # One of the files has an accent that its reference has not.
+            path = Path(unicodedata.normalize("NFKD", member.name).encode("ascii", "ignore").decode())
+            if path.parent.parts[1:] != ("tests", "data"):
+                continue
+            if path.suffix == ".wav" and path.stem != "empty":
+                recordings[path.stem] = floats(members.extractfile(member).read())
+            elif path.suffix == ".rttm":
+                for row in io.TextIOWrapper(members.extractfile(member), "utf-8"):
+                    _, name, _, begin, length, _, _, who, *_ = row.split()
+                    turns.setdefault(name, []).append((float(begin), float(length), who))
+    meetings = []
+    for name in sorted(recordings):
+        meeting, people = [name], {who for _, _, who in turns[name]}
+        for other in [other for other in meetings if other[1] & people]:
+            meetings.remove(other)
+            meeting, people = other[0] + meeting, other[1] | people
+        meetings.append((meeting, people))
+    out = Path(out)
+    out.mkdir(parents=True, exist_ok=True)
+    for number, (names, _) in enumerate(meetings, 1):
+        name, begin, lines = f"meeting-{number}", 0.0, []
+        for part in names:
+            lines += [
+                f"SPEAKER {name} 1 {begin + at:.3f} {length:.3f} <NA> <NA> {who} <NA> <NA>\n" for at, length, who in turns[part]
+            ]
+            begin += len(recordings[part]) / RATE
+        write(out / f"{name}.wav", np.concatenate([recordings[part] for part in names]))
+        (out / f"{name}.rttm").write_text("".join(lines))
+        print(name, flush=True)
+
+
 def renumbered(reference, found):
     """Labels that mean another voice in the second half of a recording than in the first."""
     from pyannote.core import Segment
@@ -190,5 +246,7 @@ def score():
 if __name__ == "__main__":
     if sys.argv[1] == "mix":
         mixes(*sys.argv[2:])
+    elif sys.argv[1] == "excerpts":
+        excerpts(*sys.argv[2:])
     else:
         score()

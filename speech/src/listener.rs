@@ -169,7 +169,9 @@ impl<D: VoiceDetector> Listener<D> {
 
     fn wait(&mut self, frame: &[i16], events: &mut Vec<ListenerEvent>) {
         self.pre_roll.extend(frame);
-        let keep = (self.options.pre_roll_ms + ONSET_WINDOW_MS) as usize * SAMPLES_PER_MS;
+        let doubtful_ms = self.detector.doubtful_ms().min(self.options.doubtful_ms);
+        let keep_ms = self.options.pre_roll_ms.max(doubtful_ms) + ONSET_WINDOW_MS;
+        let keep = keep_ms as usize * SAMPLES_PER_MS;
         let surplus = self.pre_roll.len().saturating_sub(keep);
         self.pre_roll.drain(..surplus);
         let voiced_ms = self.recent.iter().filter(|&&voice| voice).count() as u64 * FRAME_MS;

@@ -3,6 +3,7 @@
 pub mod ct2;
 pub mod debs;
 pub mod ggml;
+pub mod meetings;
 mod mel;
 mod onnx;
 pub mod python;

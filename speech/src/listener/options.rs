@@ -5,6 +5,9 @@
 pub struct ListenerOptions {
     /// Audio kept from before the first voice, so that the first word survives.
     pub pre_roll_ms: u64,
+    /// As much as this while there may be voice: the network misses what is said quietly, or far from the
+    /// microphone, until somebody speaks up.
+    pub doubtful_ms: u64,
     /// A pause at which a hypothesis is asked for: a word has just ended, and it may be the last one. So much of a pause belongs
     /// to the utterance before it, so that hypothesis has heard all of it.
     pub pause_ms: u64,
@@ -32,6 +35,7 @@ impl Default for ListenerOptions {
     fn default() -> Self {
         Self {
             pre_roll_ms: 300,
+            doubtful_ms: 800,
             pause_ms: 40,
             silence_ms: 600,
             sentence_silence_ms: 500,

@@ -90,6 +90,43 @@ fn a_pause_begins_where_the_voice_ended_and_not_where_that_was_noticed() {
     }
 }
 
+/// Loud frames have voice; quiet ones that are not silent may have.
+#[derive(Default)]
+struct Doubting(u64);
+
+impl VoiceDetector for Doubting {
+    fn is_voice(&mut self, frame: &[i16]) -> bool {
+        let loudest = frame.iter().map(|sample| sample.abs()).max().unwrap();
+        self.0 = if loudest == 0 { 0 } else { self.0 + FRAME_MS };
+        loudest > 1_000
+    }
+
+    fn doubtful_ms(&self) -> u64 {
+        self.0
+    }
+}
+
+#[test]
+fn an_utterance_begins_where_there_may_have_been_voice_already() {
+    let options = ListenerOptions::default();
+    let beginning = |murmur_ms: u64| {
+        let murmur = vec![40; murmur_ms as usize * SAMPLES_PER_MS];
+        let mut listener = Listener::new(options, Doubting::default());
+        let mut events = listener.push(&[silence(2_000), murmur, voice(1_000)].concat());
+        events.extend(listener.flush());
+        finals(&events)
+            .first()
+            .map(|&(_, start_ms, ..)| 2_000 + murmur_ms - start_ms)
+    };
+    // The voice is noticed within the window in which it gathers.
+    let noticed_ms = ONSET_WINDOW_MS - options.onset_ms;
+    let pre_roll_ms = options.pre_roll_ms + noticed_ms;
+    assert_eq!(beginning(0), Some(pre_roll_ms));
+    assert_eq!(beginning(200), Some(pre_roll_ms));
+    assert!(beginning(500) > Some(500), "{:?}", beginning(500));
+    assert_eq!(beginning(5_000), Some(options.doubtful_ms + noticed_ms));
+}
+
 #[test]
 fn a_voice_goes_on_where_noise_hides_its_end() {
     let ends = [0, 40, 900].map(|noise| {

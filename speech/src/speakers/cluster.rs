@@ -3,10 +3,9 @@
 
 use super::embedding::EMBEDDING_SIZE;
 
-/// Two groups are of one voice when their sounds are at least so similar on average (cosine). CAM++ on pairs of 3 s by
-/// one person: median 0.69; by two people: median 0.26, one in twenty above 0.47. Mixed recordings were told apart as well
-/// with anything from 0.44 to 0.56; this is the middle.
-const SAME_VOICE: f32 = 0.50;
+/// Two groups are of one voice when their sounds, of 1.5 to 3 s, are at least so similar on average (cosine). Longer sounds are
+/// more alike, and so are voices over one telephone line (docs/decisions/0004-who-speaks.md).
+const SAME_VOICE: f32 = 0.44;
 /// Where the segmentation network or the recogniser heard one person, or two, they are believed a little.
 const HEARD_AS_ONE: f32 = 0.10;
 const HEARD_AS_TWO: f32 = -0.10;

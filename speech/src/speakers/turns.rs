@@ -10,9 +10,9 @@ const PAUSE_MAX_SAMPLES: usize = 300 * SAMPLES_PER_MS;
 /// What is shorter is no turn.
 const TURN_MIN_SAMPLES: usize = 150 * SAMPLES_PER_MS;
 /// A turn with so much speech of one person alone has a sound of its own; shorter ones share theirs.
-const OWN_SOUND_MS: u32 = 1_200;
-/// A longer turn is heard in pieces, in case that two people are taken for one.
-const PIECE_SAMPLES: usize = 4_000 * SAMPLES_PER_MS;
+const OWN_SOUND_MS: u32 = 800;
+/// A turn of twice this is heard in pieces: where people take turns quickly, the network takes several for one.
+const PIECE_SAMPLES: usize = 1_500 * SAMPLES_PER_MS;
 /// Less of a voice says nothing of it.
 const SOUND_MIN_MS: u32 = 500;
 
@@ -34,7 +34,7 @@ pub struct Turn {
 pub struct Sound {
     /// A direction, its length 1.
     pub direction: [f32; EMBEDDING_SIZE],
-    /// How much speech of this person alone it was heard in.
+    /// How much speech of this person alone it was heard in; 0 where there was too little of it, and somebody else is heard too.
     pub heard_ms: u32,
     /// Sounds with the same number are by the same person as far as the utterance alone tells; different numbers of the
     /// same `stretch` are different people.
@@ -108,10 +108,32 @@ impl Stretch<'_> {
             // What the voice said before the utterance helps to know it.
             shared.extend(self.clean_before(voice, frames));
         }
-        let sound = self.sound(&shared, number, embedder, found);
+        let sound = match self.sound(&shared, number, embedder, found) {
+            None => self.mixed_sound(voice, frames, embedder, found),
+            sound => sound,
+        };
         for turn in waiting {
             found.turns[turn].sound = sound;
         }
+    }
+
+    /// The sound of a voice that is hardly ever alone.
+    fn mixed_sound(
+        &self,
+        voice: usize,
+        frames: &[[bool; VOICES]],
+        embedder: &Embedder,
+        found: &mut Turns,
+    ) -> Option<usize> {
+        let runs = self.runs(voice, frames);
+        let samples: Vec<f32> = runs
+            .iter()
+            .flat_map(|run| &self.samples[run.from..run.to])
+            .copied()
+            .collect();
+        let sound = self.sound(&samples, self.number * VOICES + voice, embedder, found)?;
+        found.sounds[sound].heard_ms = 0;
+        Some(sound)
     }
 
     fn sound(&self, samples: &[f32], voice: usize, embedder: &Embedder, found: &mut Turns) -> Option<usize> {

@@ -15,13 +15,23 @@ use super::embedding::{EMBEDDING_SIZE, unit};
 use super::turns::{Sound, Turns};
 use crate::SpeakerNumber;
 
-/// Of a voice so much has to be heard before it gets a label.
+/// Of a voice so much has to be heard before it gets a label,
 const KNOWN_MS: f32 = 2_500.0;
+/// or so much if it is like none that has one: a sound of two people is a little like both. It is
+const DISTINCT_KNOWN_MS: f32 = 1_500.0;
+/// when its mean is less similar than this to theirs.
+const LIKE_NOBODY: f32 = 0.35;
+/// In a long meeting it takes this share of all that was heard, so that an odd sound now and then is nobody,
+const KNOWN_SHARE: f32 = 0.02;
+/// up to this.
+const LATE_KNOWN_MS: f32 = 5_000.0;
 /// A sound out of less speech says who it is, but not that somebody new is there.
 const FOUNDING_MS: u32 = 1_000;
 /// A short sound is that of a voice when it is so similar to it, and so much more than to the next.
 const SHORT_SAME: f32 = 0.36;
 const SHORT_MARGIN: f32 = 0.05;
+/// Where others are heard in it, by so much.
+const MIXED_SAME: f32 = 0.30;
 /// Sounds that are remembered one by one; older ones are only remembered as part of their voice.
 const SOUNDS_MAX: usize = 160;
 /// Turns whose label can still change.
@@ -95,6 +105,13 @@ struct Remembered {
     turns: Vec<TurnId>,
     /// It is all that was heard of a voice that a recogniser gave this number.
     number: Option<SpeakerNumber>,
+}
+
+impl Remembered {
+    /// Whether somebody else is heard in it: it says nothing of the voice, but who else it may be.
+    fn is_mixed(&self) -> bool {
+        self.heard_ms == 0 && self.number.is_none()
+    }
 }
 
 /// What is remembered of a label's voice beyond single sounds.
@@ -268,12 +285,17 @@ impl Voices {
             .filter_map(|label| Some((label, self.mean_of(label)?)))
             .collect();
         let numbered = self.numbered_labels();
+        let labelled = |sound: &Remembered| Some((sound.point.heard?, sound.label?));
+        let heard: Vec<((Origin, u32), VoiceLabel)> = self.sounds.iter().filter_map(labelled).collect();
         for (place, sound) in self.sounds.iter_mut().enumerate() {
             if sound.heard_ms >= FOUNDING_MS || (place < first && sound.label.is_some()) {
                 continue;
             }
-            let is_other =
-                |label: &VoiceLabel| sound.number.is_some_and(|own| numbered.is_other(own, *label));
+            let is_other = |label: &VoiceLabel| {
+                sound.number.is_some_and(|own| numbered.is_other(own, *label))
+                    || (sound.is_mixed() && is_beside(&sound.point, *label, &heard))
+            };
+            let same = if sound.is_mixed() { MIXED_SAME } else { SHORT_SAME };
             let mut likenesses: Vec<(f32, VoiceLabel)> = voices
                 .iter()
                 .filter(|(label, _)| !is_other(label))
@@ -283,7 +305,7 @@ impl Voices {
             let next = likenesses.get(1).map_or(f32::MIN, |(next, _)| *next);
             sound.label = likenesses
                 .first()
-                .filter(|(best, _)| *best >= SHORT_SAME && best - next >= SHORT_MARGIN)
+                .filter(|(best, _)| *best >= same && best - next >= SHORT_MARGIN)
                 .map(|(_, label)| *label);
         }
     }
@@ -334,6 +356,15 @@ impl Voices {
             }
         }
     }
+}
+
+/// Whether a label's voice was heard under another number in the stretch that this sound is from.
+fn is_beside(point: &Point, label: VoiceLabel, heard: &[((Origin, u32), VoiceLabel)]) -> bool {
+    point.heard.is_some_and(|own| {
+        heard
+            .iter()
+            .any(|&(other, held)| held == label && other.0 == own.0 && other.1 != own.1)
+    })
 }
 
 fn add(sum: &mut [f32; EMBEDDING_SIZE], direction: &[f32; EMBEDDING_SIZE], weight: f32) {

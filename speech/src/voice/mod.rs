@@ -28,6 +28,11 @@ pub trait VoiceDetector {
     /// Hears the next 20 ms, 320 samples at 16 kHz.
     fn is_voice(&mut self, frame: &[i16]) -> bool;
 
+    /// For how long the cheap stage has taken what it hears for voice, whatever the deciding one says.
+    fn doubtful_ms(&self) -> u64 {
+        0
+    }
+
     /// After the first frame without voice: how many milliseconds before its end voice ended.
     fn quiet_ms(&self) -> u64 {
         FRAME_MS
@@ -42,6 +47,8 @@ pub struct Detector {
     /// What the network has not heard yet.
     unheard: VecDeque<i16>,
     open_frames: u32,
+    /// How long it has been open.
+    open_ms: u64,
     score: f32,
     is_voice: bool,
 }
@@ -54,6 +61,7 @@ impl VoiceModel {
             network: self.network(),
             unheard: VecDeque::with_capacity(CHUNK_SAMPLES + LEAD_SAMPLES),
             open_frames: 0,
+            open_ms: 0,
             score: 0.0,
             is_voice: false,
         }
@@ -69,11 +77,13 @@ impl VoiceDetector for Detector {
         };
         self.unheard.extend(frame);
         if self.open_frames == 0 {
+            self.open_ms = 0;
             let surplus = self.unheard.len().saturating_sub(LEAD_SAMPLES);
             self.unheard.drain(..surplus);
             (self.score, self.is_voice) = (0.0, false);
             return false;
         }
+        self.open_ms += FRAME_MS;
         while self.unheard.len() >= CHUNK_SAMPLES {
             let mut chunk = [0.0; CHUNK_SAMPLES];
             for (sample, heard) in chunk.iter_mut().zip(self.unheard.drain(..CHUNK_SAMPLES)) {
@@ -84,6 +94,10 @@ impl VoiceDetector for Detector {
         let needed = if self.is_voice { SCORES.1 } else { SCORES.0 };
         self.is_voice = self.score >= needed;
         self.is_voice
+    }
+
+    fn doubtful_ms(&self) -> u64 {
+        self.open_ms
     }
 
     /// The network's chunks are longer than frames: the frames since the last one with voice only had its score.

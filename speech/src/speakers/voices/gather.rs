@@ -2,9 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use super::super::cluster::{self, Point};
+use super::super::cluster::{self, Point, cosine};
+use super::super::embedding::{EMBEDDING_SIZE, unit};
 use super::{
-    FOUNDING_MS, KNOWN_MS, LABEL_LAST, LABELS_MAX, Voice, VoiceEvent, VoiceLabel, Voices, WEIGHT_MAX, add,
+    DISTINCT_KNOWN_MS, FOUNDING_MS, KNOWN_MS, KNOWN_SHARE, LABEL_LAST, LABELS_MAX, LATE_KNOWN_MS,
+    LIKE_NOBODY, Voice, VoiceEvent, VoiceLabel, Voices, WEIGHT_MAX, add,
 };
 
 impl Voices {
@@ -44,7 +46,7 @@ impl Voices {
         }
         let groups = cluster::groups(&points);
         let count = groups.iter().max().map_or(0, |last| last + 1);
-        let mut clusters = vec![Cluster::default(); count];
+        let mut clusters = vec![Cluster::new(); count];
         for ((group, owner), point) in groups.iter().zip(&owners).zip(&points) {
             clusters[*group].add(owner, point, self);
         }
@@ -71,8 +73,15 @@ impl Voices {
                 taken.insert(label, cluster);
             }
         }
+        let heard_ms: f32 = clusters.iter().map(|cluster| cluster.heard_ms).sum();
+        let late_ms = (heard_ms * KNOWN_SHARE).min(LATE_KNOWN_MS);
         for (number, cluster) in clusters.iter().enumerate() {
-            if label_of[number].is_none() && cluster.heard_ms >= KNOWN_MS {
+            let known_ms = if self.is_like_nobody(cluster, &label_of, clusters) {
+                DISTINCT_KNOWN_MS
+            } else {
+                KNOWN_MS
+            };
+            if label_of[number].is_none() && cluster.heard_ms >= known_ms.max(late_ms) {
                 label_of[number] = self.fresh_label();
             }
         }
@@ -93,6 +102,22 @@ impl Voices {
                 });
             }
         }
+    }
+
+    /// Whether none of the clusters that have a label sounds like this one.
+    fn is_like_nobody(
+        &self,
+        cluster: &Cluster,
+        label_of: &[Option<VoiceLabel>],
+        clusters: &[Cluster],
+    ) -> bool {
+        let Some(own) = unit(&cluster.sum) else {
+            return false;
+        };
+        let labelled = clusters.iter().zip(label_of).filter(|(_, label)| label.is_some());
+        labelled
+            .filter_map(|(other, _)| unit(&other.sum))
+            .all(|other| cosine(&own, &other) < LIKE_NOBODY)
     }
 
     fn fresh_label(&mut self) -> Option<VoiceLabel> {
@@ -158,16 +183,28 @@ enum Owner {
     Person(u64),
 }
 
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 struct Cluster {
     sounds: Vec<usize>,
     person: Option<u64>,
     /// How much of its speech had which label.
     had: BTreeMap<VoiceLabel, f32>,
     heard_ms: f32,
+    /// The weighted sum of its directions.
+    sum: [f32; EMBEDDING_SIZE],
 }
 
 impl Cluster {
+    fn new() -> Self {
+        Self {
+            sounds: Vec::new(),
+            person: None,
+            had: BTreeMap::new(),
+            heard_ms: 0.0,
+            sum: [0.0; EMBEDDING_SIZE],
+        }
+    }
+
     fn add(&mut self, owner: &Owner, point: &Point, voices: &Voices) {
         let label = match owner {
             Owner::Voice(label) => Some(*label),
@@ -181,6 +218,7 @@ impl Cluster {
             }
         };
         self.heard_ms += point.weight;
+        super::add(&mut self.sum, &point.direction, point.weight);
         if let Some(label) = label {
             *self.had.entry(label).or_default() += point.weight;
         }

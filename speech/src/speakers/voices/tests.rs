@@ -60,8 +60,8 @@ fn two_voices_keep_their_labels() {
 #[test]
 fn a_voice_is_unknown_until_enough_of_it_was_heard() {
     let mut voices = Voices::new();
-    assert_eq!(labels(&voices.heard(0, &utterance(&[(0, 0, 1_500)]))), [None]);
-    let events = voices.heard(1, &utterance(&[(0, 1, 1_500)]));
+    assert_eq!(labels(&voices.heard(0, &utterance(&[(0, 0, 1_400)]))), [None]);
+    let events = voices.heard(1, &utterance(&[(0, 1, 1_400)]));
     assert_eq!(labels(&events), [Some(1)]);
     let earlier = TurnId {
         utterance: 0,
@@ -84,6 +84,68 @@ fn short_words_between_two_voices_are_nobodys() {
     (direction[0], direction[1]) = (1.0, 1.0);
     both.sounds[0].direction = unit(&direction).unwrap();
     assert_eq!(labels(&voices.heard(1, &both)), [None]);
+}
+
+#[test]
+fn what_is_a_little_like_two_voices_is_heard_for_longer_before_it_is_a_third() {
+    let known = |heard_ms| {
+        let mut voices = Voices::new();
+        voices.heard(0, &utterance(&[(0, 0, 3_000), (1, 1, 3_000)]));
+        let mut like_both = utterance(&[(2, 2, heard_ms)]);
+        let direction = &mut like_both.sounds[0].direction;
+        *direction = [0.0; EMBEDDING_SIZE];
+        (direction[0], direction[1], direction[2]) = (0.55, 0.55, 1.0);
+        let like_none = voices.clone().heard(1, &utterance(&[(2, 2, heard_ms)]));
+        (labels(&voices.heard(1, &like_both))[0], labels(&like_none)[0])
+    };
+    assert_eq!(known(1_400), (None, None));
+    assert_eq!(known(1_600), (None, Some(3)));
+    assert_eq!(known(2_600), (Some(3), Some(3)));
+}
+
+#[test]
+fn late_in_a_meeting_an_odd_sound_is_nobody() {
+    let mut voices = Voices::new();
+    for number in 0..100 {
+        voices.heard(
+            number,
+            &utterance(&[(number as usize % 2, number as usize, 3_000)]),
+        );
+    }
+    let odd = voices.clone().heard(100, &utterance(&[(2, 2, 3_000)]));
+    assert_eq!(labels(&odd), [None]);
+    let new = voices.heard(100, &utterance(&[(2, 2, 3_000), (2, 3, 2_100)]));
+    assert_eq!(labels(&new), [Some(3), Some(3)]);
+}
+
+/// As [`utterance`], but the first voice speaks through all of it, and the second is never alone.
+fn over_another(voice: usize, other: usize) -> Turns {
+    let mut turns = utterance(&[(voice, 1, 3_000), (other, 2, 0)]);
+    (turns.turns[0].overlaps, turns.turns[1].overlaps) = (true, true);
+    turns
+}
+
+#[test]
+fn who_is_only_heard_over_another_is_one_who_is_known_and_not_that_other() {
+    let mut voices = Voices::new();
+    let alone = voices.heard(0, &over_another(0, 1));
+    assert_eq!(labels(&alone), [Some(1), None], "nobody else is known");
+    voices.heard(1, &utterance(&[(1, 3, 3_000)]));
+    assert_eq!(labels(&voices.heard(2, &over_another(0, 1))), [Some(1), Some(2)]);
+    // It sounds like the one who speaks at the same time, whom it cannot be.
+    let mut same = over_another(0, 0);
+    same.sounds[1].voice = 7;
+    assert_eq!(labels(&voices.heard(3, &same)), [Some(1), None]);
+    let before = voices.sound_of(2);
+    for number in 4..40 {
+        voices.heard(number, &over_another(0, 1));
+    }
+    assert_eq!(
+        voices.sound_of(2),
+        before,
+        "what is mixed says nothing of a voice"
+    );
+    assert_eq!(voices.labels().count(), 2);
 }
 
 /// Two labels turn out to be one voice when sounds between them are heard.
