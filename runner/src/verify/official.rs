@@ -8,7 +8,6 @@ use anyhow::{Context as _, Result, ensure};
 
 use crate::commands;
 
-const FOLDER: &str = "target-official";
 const OURS: &str = ", \"webrtc\", \"webrtc/os_info\"]";
 const PATCH: &str = "[patch.crates-io]\nlibwebrtc = { path = \"webrtc\" }\n\
                      os_info = { path = \"webrtc/os_info\" }\n";
@@ -30,7 +29,9 @@ const LINKS: [&str; 9] = [
 /// # Errors
 /// The manifest has changed its shape, or the code does not fit.
 pub(super) fn check(workspace: &Path) -> Result<()> {
-    let folder = workspace.join(FOLDER).join("workspace");
+    // What cargo has checked of the dependencies for clippy serves here too.
+    let target = workspace.join(std::env::var_os("CARGO_TARGET_DIR").unwrap_or_else(|| "target".into()));
+    let folder = target.join("official");
     fs::create_dir_all(&folder)?;
     let manifest = fs::read_to_string(workspace.join("Cargo.toml"))?;
     fs::write(folder.join("Cargo.toml"), unpatched(&manifest)?)?;
@@ -47,7 +48,7 @@ pub(super) fn check(workspace: &Path) -> Result<()> {
         commands::cargo()
             .args(["check", "--package", "agent", "--package", "system-tests"])
             .current_dir(&folder)
-            .env("CARGO_TARGET_DIR", workspace.join(FOLDER).join("target"))
+            .env("CARGO_TARGET_DIR", target)
             // Its build script then fetches nothing.
             .env("DOCS_RS", "1"),
     )
