@@ -29,7 +29,7 @@ const LINKS: [&str; 9] = [
 /// # Errors
 /// The manifest has changed its shape, or the code does not fit.
 pub(super) fn check(workspace: &Path) -> Result<()> {
-    // What cargo has checked of the dependencies for clippy serves here too.
+    // What cargo has checked of the dependencies for clippy, with the same packages and targets, serves here too.
     let target = workspace.join(std::env::var_os("CARGO_TARGET_DIR").unwrap_or_else(|| "target".into()));
     let folder = target.join("official");
     fs::create_dir_all(&folder)?;
@@ -46,7 +46,7 @@ pub(super) fn check(workspace: &Path) -> Result<()> {
     }
     commands::run_visibly(
         commands::cargo()
-            .args(["check", "--package", "agent", "--package", "system-tests"])
+            .args(["check", "--workspace", "--all-targets"])
             .current_dir(&folder)
             .env("CARGO_TARGET_DIR", target)
             // Its build script then fetches nothing.
