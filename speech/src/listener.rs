@@ -7,25 +7,22 @@
 mod cut;
 mod event;
 mod growing;
+mod open;
 mod options;
 
 use std::collections::VecDeque;
 
 use crate::SAMPLES_PER_MS;
-use crate::voice::{Detector, FRAME_MS, FRAME_SAMPLES, Levels, VoiceDetector};
+use crate::voice::{Detector, FRAME_MS, FRAME_SAMPLES, VoiceDetector};
 use cut::cut_place;
 pub use event::ListenerEvent;
-use growing::Growing;
+use open::{Open, Pause};
 pub use options::ListenerOptions;
 
 /// The window in which voice has to gather before an utterance begins.
 const ONSET_WINDOW_MS: u64 = 100;
-/// A voice that sinks into noise goes on so long behind where it is last noticed: the end of its last word.
-const UNHEARD_IN_NOISE_MS: u64 = 40;
 /// How far back from the end of a too long utterance the quietest place is looked for.
 const CUT_SEARCH_MS: u64 = 6_000;
-/// A hypothesis of a long utterance costs more, so the steps grow: this share of its length.
-const STEP_SHARE: u64 = 12;
 
 /// One track's listener.
 #[derive(Debug)]
@@ -42,55 +39,6 @@ pub struct Listener<D = Detector> {
     next_utterance: u64,
     /// The end of the last whole frame.
     now_ms: u64,
-}
-
-#[derive(Debug)]
-struct Open {
-    number: u64,
-    start_ms: u64,
-    samples: Growing,
-    /// Of all of it.
-    levels: Levels,
-    /// Where the last voice ended.
-    voice_end_ms: u64,
-    /// Whether the last frame was without voice.
-    is_paused: bool,
-    /// Voice since the last hypothesis was asked for.
-    fresh_ms: u64,
-    /// Whether no hypothesis was asked for yet.
-    is_new: bool,
-    /// What is known of the pause that lasts.
-    pause: Pause,
-    /// Where the pauses began that are over and long enough to end a sentence. A look at one may be answered late.
-    pauses: Vec<u64>,
-    /// A sentence ends with so much of the utterance: the end of the pause behind it.
-    sentence_ms: Option<u64>,
-}
-
-impl Open {
-    /// Whether the utterance may still be found to have ended at the last pause, although its speaker has gone on.
-    fn may_end_at_pause(&self, options: &ListenerOptions) -> bool {
-        self.pauses.last() == Some(&self.voice_end_ms)
-            && self.voice_end_ms - self.start_ms + options.pause_ms >= options.sentence_ms
-    }
-
-    /// The samples up to the end of what is said. The pause itself has nothing to recognise; a little of it keeps the last
-    /// consonant.
-    fn spoken(&self, options: &ListenerOptions) -> usize {
-        let keep_ms = (self.voice_end_ms - self.start_ms + options.pause_ms) as usize;
-        self.samples.len().min(keep_ms * SAMPLES_PER_MS)
-    }
-}
-
-/// What the last words before a pause say about it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Pause {
-    /// Nobody has looked at them yet.
-    Unseen,
-    /// A look at them was asked for.
-    Asked,
-    /// They end a sentence, or they do not.
-    Known { is_sentence: bool },
 }
 
 impl<D: VoiceDetector> Listener<D> {
@@ -181,27 +129,21 @@ impl<D: VoiceDetector> Listener<D> {
         // Not kept for later: its room would be held through the whole utterance.
         let mut pre_roll = std::mem::take(&mut self.pre_roll);
         let pre_roll = pre_roll.make_contiguous();
-        let samples = Growing::of(pre_roll);
-        let start_ms = self.now_ms - (samples.len() / SAMPLES_PER_MS) as u64;
-        let number = self.next_utterance;
-        self.next_utterance += 1;
-        events.push(ListenerEvent::SpeechStarted {
-            utterance: number,
-            at_ms: start_ms,
-        });
+        let start_ms = self.now_ms - (pre_roll.len() / SAMPLES_PER_MS) as u64;
+        let number = self.begin(start_ms, events);
         self.open = Some(Open {
-            number,
-            start_ms,
-            samples,
-            levels: Levels::of(pre_roll),
             voice_end_ms: self.now_ms,
-            is_paused: false,
             fresh_ms: voiced_ms,
-            is_new: true,
-            pause: Pause::Unseen,
-            pauses: Vec::new(),
-            sentence_ms: None,
+            ..Open::of(number, start_ms, pre_roll)
         });
+    }
+
+    /// Another utterance begins; returns its number.
+    fn begin(&mut self, at_ms: u64, events: &mut Vec<ListenerEvent>) -> u64 {
+        let utterance = self.next_utterance;
+        self.next_utterance += 1;
+        events.push(ListenerEvent::SpeechStarted { utterance, at_ms });
+        utterance
     }
 
     fn grow(&mut self, frame: &[i16], voice: bool, events: &mut Vec<ListenerEvent>) {
@@ -209,57 +151,23 @@ impl<D: VoiceDetector> Listener<D> {
         open.samples.extend(frame);
         open.levels.hear(frame);
         if voice {
-            let paused_ms = self.now_ms - open.voice_end_ms;
-            if paused_ms >= self.options.sentence_pause_ms {
-                open.pauses.push(open.voice_end_ms);
-            }
-            let may_end = open.may_end_at_pause(&self.options);
-            if may_end && open.pause == (Pause::Known { is_sentence: true }) {
-                // It became known in the pause's last moment.
-                open.sentence_ms = Some(open.voice_end_ms - open.start_ms + self.options.pause_ms);
-            }
-            if open.pause == Pause::Asked && !may_end {
+            if open.go_on(self.now_ms, &self.options) {
                 events.push(ListenerEvent::PauseOver {
                     utterance: open.number,
                 });
             }
-            open.voice_end_ms = self.now_ms;
-            open.fresh_ms += FRAME_MS;
-            open.pause = Pause::Unseen;
-            open.is_paused = false;
-        } else if !open.is_paused {
-            open.is_paused = true;
-            let unheard_ms = if open.levels.are_noisy() {
-                UNHEARD_IN_NOISE_MS
-            } else {
-                0
-            };
-            open.voice_end_ms =
-                (self.now_ms + unheard_ms - self.detector.quiet_ms()).clamp(open.start_ms, self.now_ms);
+        } else {
+            open.fall_silent(self.now_ms, self.detector.quiet_ms());
         }
         let pause_ms = self.now_ms - open.voice_end_ms;
-        let options = &self.options;
-        let longest_pause_ms = match open.pause {
-            Pause::Known { is_sentence: true } if self.now_ms - open.start_ms >= options.sentence_ms => {
-                options.sentence_pause_ms
-            }
-            Pause::Known { is_sentence: true } => options.sentence_silence_ms,
-            Pause::Known { is_sentence: false } => options.unfinished_silence_ms,
-            Pause::Unseen | Pause::Asked => options.silence_ms,
-        };
-        let step_ms = if open.is_new {
-            options.first_ms
-        } else {
-            options.step_ms.max((self.now_ms - open.start_ms) / STEP_SHARE)
-        };
-        let at_pause = open.pause == Pause::Unseen && pause_ms >= options.pause_ms;
+        let at_pause = open.pause == Pause::Unseen && pause_ms >= self.options.pause_ms;
         if let Some(sentence_ms) = open.sentence_ms.take() {
             self.end_sentence(sentence_ms, events);
-        } else if pause_ms >= longest_pause_ms {
+        } else if pause_ms >= open.longest_pause_ms(self.now_ms, &self.options) {
             self.close(events);
-        } else if self.now_ms - open.start_ms >= options.longest_ms {
+        } else if self.now_ms - open.start_ms >= self.options.longest_ms {
             self.cut(events);
-        } else if at_pause || open.fresh_ms >= step_ms {
+        } else if at_pause || open.fresh_ms >= open.step_ms(self.now_ms, &self.options) {
             self.hypothesise(at_pause, events);
         }
     }
@@ -320,28 +228,17 @@ impl<D: VoiceDetector> Listener<D> {
             .samples
             .tail(at.saturating_sub(again_ms as usize * SAMPLES_PER_MS));
         let start_ms = open.start_ms + sentence_ms - again_ms;
-        let number = self.next_utterance;
-        self.next_utterance += 1;
-        events.push(ListenerEvent::SpeechStarted {
-            utterance: number,
-            at_ms: start_ms,
-        });
+        let number = self.begin(start_ms, events);
         self.open = Some(Open {
-            number,
-            start_ms,
-            samples: Growing::of(&rest),
-            levels: Levels::of(&rest),
             voice_end_ms: open.voice_end_ms,
             is_paused: open.is_paused,
             fresh_ms: open.voice_end_ms - start_ms - again_ms,
-            is_new: true,
-            pause: Pause::Unseen,
             pauses: open
                 .pauses
                 .into_iter()
                 .filter(|&from_ms| from_ms > start_ms)
                 .collect(),
-            sentence_ms: None,
+            ..Open::of(number, start_ms, &rest)
         });
         // The pause that lasts began in the utterance that is over: nobody has looked at what is left of it.
         if self.now_ms - open.voice_end_ms >= self.options.pause_ms {
@@ -382,25 +279,13 @@ impl<D: VoiceDetector> Listener<D> {
             start_ms: open.start_ms,
             end_ms: at_ms.min(open.voice_end_ms),
         });
-        let number = self.next_utterance;
-        self.next_utterance += 1;
-        events.push(ListenerEvent::SpeechStarted {
-            utterance: number,
-            at_ms,
-        });
-        let fresh_ms = (tail.len() / SAMPLES_PER_MS) as u64;
+        let number = self.begin(at_ms, events);
         self.open = Some(Open {
-            number,
-            start_ms: at_ms,
-            samples: Growing::of(&tail),
-            levels: Levels::of(&tail),
             voice_end_ms: open.voice_end_ms.max(at_ms),
             is_paused: open.is_paused,
-            fresh_ms,
+            fresh_ms: (tail.len() / SAMPLES_PER_MS) as u64,
             is_new: false,
-            pause: Pause::Unseen,
-            pauses: Vec::new(),
-            sentence_ms: None,
+            ..Open::of(number, at_ms, &tail)
         });
     }
 }

@@ -144,7 +144,7 @@ fn a_voice_goes_on_where_noise_hides_its_end() {
     });
     assert_eq!(
         ends,
-        [Some(2_960), Some(2_960), Some(2_960 + UNHEARD_IN_NOISE_MS)]
+        [Some(2_960), Some(2_960), Some(2_960 + open::UNHEARD_IN_NOISE_MS)]
     );
 }
 
