@@ -16,12 +16,13 @@ const STREAMS_MAX: usize = 256;
 const LONGEST_PAUSE_MS: u64 = 5_000;
 /// An utterance begins again with a little of the pause behind the one before.
 const OVERLAP_MS: u64 = 100;
-/// A word whose middle is further on the wrong side of the seam
+/// Each letter of a word whose middle is further on the wrong side of the seam
 const SEAM_MS: u64 = 100;
 /// is so much of an error.
-const MISPLACED: f32 = 0.4;
-/// With more errors the words before were not heard again: where the new ones begin nobody knows.
-const ERRORS_MAX: (f32, f32) = (2.0, 0.34);
+const MISPLACED: f32 = 0.6;
+/// With more wrong letters, or a greater share of those known, the words before were not heard again: where the new ones begin
+/// nobody knows.
+const ERRORS_MAX: (f32, f32) = (8.0, 0.34);
 
 /// What was recognised of one utterance, with care.
 #[derive(Debug)]
@@ -135,37 +136,30 @@ impl Before {
     /// before are not to be found, or nothing is behind them: Whisper may stop after a sentence, and hears the next one
     /// when it is alone. The new audio begins at `seam_ms`.
     pub(super) fn new_words(&self, heard: Vec<Word>, seam_ms: u64) -> Option<Vec<Word>> {
-        let known: Vec<String> = normal(&self.words);
-        let again = normal(&heard);
-        // Edits between all that is known and so many of the words heard.
-        let mut edits: Vec<u32> = (0..=again.len() as u32).collect();
-        for (row, known) in known.iter().enumerate() {
-            let mut above_left = edits[0];
-            edits[0] = row as u32 + 1;
-            for (column, again) in again.iter().enumerate() {
-                let above = edits[column + 1];
-                edits[column + 1] =
-                    (above_left + u32::from(known != again)).min(above.min(edits[column]) + 1);
-                above_left = above;
-            }
-        }
+        let known = letters(&self.words);
+        let again: Vec<Vec<char>> = heard.iter().map(|word| word.normal().chars().collect()).collect();
         let middle_ms = |word: &Word| (word.start_ms + word.end_ms) / 2;
-        let mut early = heard
+        let is_early = |word: &Word| middle_ms(word) + SEAM_MS < seam_ms;
+        let is_late = |word: &Word| middle_ms(word) > seam_ms + SEAM_MS;
+        // Letters on the wrong side of the seam, if so many words are those before: at first all are new.
+        let mut misplaced: usize = heard
             .iter()
-            .filter(|word| middle_ms(word) + SEAM_MS < seam_ms)
-            .count();
-        let mut late = 0;
-        let mut best = (f32::INFINITY, 0);
-        for (count, &edits) in edits.iter().enumerate() {
-            let misplaced = (early + late) as f32 * MISPLACED;
-            let cost = edits as f32 + misplaced;
-            if cost <= best.0 {
-                best = (cost, count);
+            .zip(&again)
+            .filter(|(word, _)| is_early(word))
+            .map(|(_, letters)| letters.len())
+            .sum();
+        let mut edits = Edits::of(&known);
+        let mut best = (edits.cost(misplaced), 0);
+        for (count, (word, letters)) in heard.iter().zip(&again).enumerate() {
+            edits.hear(letters);
+            if is_early(word) {
+                misplaced -= letters.len();
+            } else if is_late(word) {
+                misplaced += letters.len();
             }
-            if let Some(word) = heard.get(count) {
-                // It would be one of those before.
-                early -= usize::from(middle_ms(word) + SEAM_MS < seam_ms);
-                late += usize::from(middle_ms(word) > seam_ms + SEAM_MS);
+            let cost = edits.cost(misplaced);
+            if cost <= best.0 {
+                best = (cost, count + 1);
             }
         }
         let (cost, count) = best;
@@ -176,8 +170,43 @@ impl Before {
     }
 }
 
-fn normal(words: &[Word]) -> Vec<String> {
-    words.iter().map(Word::normal).collect()
+fn letters(words: &[Word]) -> Vec<char> {
+    let text: String = words.iter().map(Word::normal).collect();
+    text.chars().collect()
+}
+
+/// How unlike the known letters those are that were heard so far. By letters a word is known that is heard as two
+/// ("telemarketers", "to a marketer").
+struct Edits<'a> {
+    known: &'a [char],
+    /// Between so many of the known letters and all that were heard.
+    counts: Vec<u32>,
+}
+
+impl<'a> Edits<'a> {
+    fn of(known: &'a [char]) -> Self {
+        let counts = (0..=known.len() as u32).collect();
+        Self { known, counts }
+    }
+
+    fn hear(&mut self, letters: &[char]) {
+        for letter in letters {
+            let mut before = self.counts[0];
+            self.counts[0] += 1;
+            for (index, known) in self.known.iter().enumerate() {
+                let without = self.counts[index + 1];
+                self.counts[index + 1] =
+                    (before + u32::from(known != letter)).min(without.min(self.counts[index]) + 1);
+                before = without;
+            }
+        }
+    }
+
+    /// In letters.
+    fn cost(&self, misplaced: usize) -> f32 {
+        let edits = self.counts.last().copied().unwrap_or_default();
+        edits as f32 + misplaced as f32 * MISPLACED
+    }
 }
 
 #[cfg(test)]
@@ -296,6 +325,38 @@ mod tests {
             Some("we went")
         );
         assert_eq!(new("going home", "going hum went", 600).as_deref(), Some("went"));
+    }
+
+    #[test]
+    fn what_is_heard_otherwise_the_second_time_is_not_said_twice() {
+        assert_eq!(
+            new(
+                "agents are assisting other telemarketers.",
+                "agents are assisting others to a marketer. Please hold.",
+                1_700
+            )
+            .as_deref(),
+            Some("Please hold.")
+        );
+        assert_eq!(
+            new(
+                "please visit www.asterisk.",
+                "please visit www.asterisk.org at the tone",
+                750
+            )
+            .as_deref(),
+            Some("at the tone")
+        );
+        assert_eq!(
+            new(
+                "for a directory press 4.",
+                "for a directory press 4. For an operator",
+                1_000
+            )
+            .as_deref(),
+            Some("For an operator"),
+            "although it came late"
+        );
     }
 
     #[test]
