@@ -73,6 +73,11 @@ pub(super) fn finals(segments: &[Segment], seen: &[Seen], origin_unix_ms: i64) -
 pub(crate) fn percentile(values: &[i64], share: f64) -> Option<i64> {
     let mut sorted = values.to_vec();
     sorted.sort_unstable();
+    nearest_rank(&sorted, share)
+}
+
+/// The same of values that are in order.
+pub(crate) fn nearest_rank<T: Copy>(sorted: &[T], share: f64) -> Option<T> {
     let rank = (share * sorted.len() as f64).ceil() as usize;
     sorted.get(rank.saturating_sub(1)).copied()
 }

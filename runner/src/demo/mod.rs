@@ -19,7 +19,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail};
 
-pub(crate) use delays::percentile;
+pub(crate) use delays::{nearest_rank, percentile};
 pub use summary::Summary;
 
 use crate::interrupt::Interrupt;

@@ -2,6 +2,7 @@
 
 use super::heard::Gained;
 use super::systems::System;
+use crate::demo::nearest_rank;
 
 /// What is asked of a system.
 #[derive(Clone, Copy)]
@@ -74,5 +75,5 @@ impl Outcome {
 
 fn median(mut values: Vec<f64>) -> f64 {
     values.sort_by(f64::total_cmp);
-    values.get(values.len() / 2).copied().unwrap_or_default()
+    nearest_rank(&values, 0.5).unwrap_or_default()
 }
