@@ -2,14 +2,17 @@
 //! virtual time, asked as a session asks. The audio's clock goes on, two simulated workers are busy for as long as the
 //! processor really took, so that other work on the machine disturbs little.
 //!
-//! `cargo run --workspace --example streaming -- MODEL VOICE_MODEL [--speakers 1,2,4] [--noise-db 10] [--slower 1.2] [--each] [--trace] FILE.wav...`
+//! `cargo run --workspace --example streaming -- MODEL VOICE_MODEL [--speakers 1,2,4] [--noise-db 10] [--slower 1.2] [--vocabulary TEXT] [--each] [--trace] FILE.wav...`
 //!
 //! Beside a recording, `FILE.txt` holds what is said in it; without it only the difference from the same model off line
 //! is counted. Each of N speakers has all recordings, begun with another one, or with `--each` one of them. `--slower` lets all of Whisper's work take so many
-//! times as long, as if the processors had other work too.
+//! times as long, as if the processors had other work too; `--vocabulary` is what a room tells Whisper before it listens.
 #![allow(clippy::unwrap_used, clippy::print_stdout)] // a measurement that cannot be taken ends
 
+mod answering;
+mod asking;
 mod clips;
+mod ear;
 mod ends;
 mod heard;
 mod meeting;
@@ -26,7 +29,7 @@ fn main() {
     let (model, voice) = (path(), path());
     let (mut speakers, mut noise_db, mut files) = (vec![1], None, Vec::new());
     let (mut each, mut trace) = (false, false);
-    let mut slower = 1.0;
+    let (mut slower, mut vocabulary) = (1.0, String::new());
     while let Some(argument) = arguments.next() {
         match argument.as_str() {
             "--speakers" => {
@@ -35,6 +38,7 @@ fn main() {
             }
             "--noise-db" => noise_db = arguments.next().map(|db| db.parse().unwrap()),
             "--slower" => slower = arguments.next().unwrap().parse().unwrap(),
+            "--vocabulary" => vocabulary = arguments.next().unwrap(),
             "--each" => each = true,
             "--trace" => trace = true,
             _ => files.push(PathBuf::from(argument)),
@@ -47,12 +51,17 @@ fn main() {
         .iter()
         .map(|file| clips::Clip::read(file, noise_db, &mut recognition))
         .collect();
+    let setting = meeting::Setting {
+        slower,
+        vocabulary: &vocabulary,
+        trace,
+    };
     report::heading(&clips);
     for count in speakers {
         let tracks: Vec<_> = (0..count)
             .map(|number| clips::track(&clips, number, each))
             .collect();
-        let heard = meeting::hold(&tracks, &voice, &mut recognition, slower, trace);
+        let heard = meeting::hold(&tracks, &voice, &mut recognition, &setting);
         report::line(&clips, &tracks, &heard);
         ends::lines(&tracks, &heard);
     }
