@@ -18,14 +18,25 @@ async fn a_track_is_heard_and_measured() {
     hear(heard).await;
 
     let sent = transceiver.sender().get_stats().await.expect("statistics");
-    let packets_sent = sent.iter().find_map(|stats| match stats {
-        RtcStats::OutboundRtp(outbound) => Some(outbound.sent.packets_sent),
+    let outbound = sent.iter().find_map(|stats| match stats {
+        RtcStats::OutboundRtp(outbound) => Some(outbound),
         _ => None,
     });
-    assert!(
-        packets_sent.is_some_and(|packets| packets > 0),
-        "{packets_sent:?}"
+    let outbound = outbound.expect("statistics of what is sent");
+    assert!(outbound.sent.packets_sent > 0);
+    assert_eq!(
+        outbound.outbound.target_bitrate, 32_000.0,
+        "what a microphone gets"
     );
+    let source = sent.iter().find_map(|stats| match stats {
+        RtcStats::MediaSource(source) => Some(source),
+        _ => None,
+    });
+    let source = source.expect("statistics of the sound before it is encoded");
+    assert_eq!(source.rtc.id, outbound.outbound.media_source_id);
+    let track = transceiver.sender().track().expect("what is sent");
+    assert_eq!(source.source.track_identifier, track.id());
+    assert!(source.audio.audio_level > 0.01 && is_recent(source.rtc.timestamp as f64 / 1e3));
     let receiver = callee.connection.receivers().pop().expect("a receiver");
     let stats = receiver.get_stats().await.expect("statistics");
     let inbound = stats.iter().find_map(|stats| match stats {
@@ -40,13 +51,27 @@ async fn a_track_is_heard_and_measured() {
         inbound.inbound.audio_level
     );
     assert_eq!(inbound.received.packets_lost, 0);
+    assert!(is_recent(inbound.inbound.last_packet_received_timestamp));
     let all = callee.connection.get_stats().await.expect("statistics");
     let has = |wanted: fn(&RtcStats) -> bool| assert!(all.iter().any(wanted), "{all:?}");
     has(|stats| matches!(stats, RtcStats::Transport(transport) if transport.rtc.timestamp > 0));
-    has(|stats| matches!(stats, RtcStats::CandidatePair(_)));
+    has(|stats| {
+        matches!(stats, RtcStats::CandidatePair(pair)
+            if is_recent(pair.candidate_pair.last_packet_received_timestamp))
+    });
     has(|stats| matches!(stats, RtcStats::LocalCandidate(_)));
-    has(|stats| matches!(stats, RtcStats::Certificate(_)));
+    // A certificate in DER begins with a sequence of two bytes' length.
+    has(|stats| {
+        matches!(stats, RtcStats::Certificate(certificate)
+            if certificate.certificate.base64_certificate.starts_with("MI"))
+    });
     feeder.abort();
+}
+
+/// Whether a time of the statistics, in milliseconds since 1970, is of this test.
+fn is_recent(ms: f64) -> bool {
+    let now_ms = std::time::UNIX_EPOCH.elapsed().expect("after 1970").as_secs_f64() * 1e3;
+    (now_ms - 10_000.0..=now_ms + 1_000.0).contains(&ms)
 }
 
 #[tokio::test]

@@ -87,6 +87,7 @@ pub(crate) struct FrameEncoder {
     converter: Converter,
     coded: PcmFormat,
     options: EncoderOptions,
+    bitrate_bps: u32,
     pending: Vec<i16>,
     /// Timestamp of the first pending sample.
     pending_since: u32,
@@ -121,6 +122,7 @@ impl FrameEncoder {
             converter: Converter::new(input, coded),
             coded,
             options,
+            bitrate_bps,
             pending: Vec::new(),
             pending_since: 0,
             suppressing: false,
@@ -132,6 +134,10 @@ impl FrameEncoder {
 
     pub(crate) fn options(&self) -> EncoderOptions {
         self.options
+    }
+
+    pub(crate) fn bitrate_bps(&self) -> u32 {
+        self.bitrate_bps
     }
 
     /// Where error correction was negotiated, copies are added for as long as loss is expected, the more

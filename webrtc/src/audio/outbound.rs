@@ -38,6 +38,8 @@ pub(crate) struct OutboundAudioStats {
     /// Sum of squared levels times their duration.
     pub total_audio_energy: f64,
     pub total_samples_duration_s: f64,
+    /// What the encoder is asked for; zero while none runs.
+    pub target_bitrate_bps: u32,
 }
 
 /// The sending side of one local track. Clones are the same side.
@@ -125,7 +127,12 @@ impl OutboundAudio {
     }
 
     pub(crate) fn stats(&self) -> OutboundAudioStats {
-        self.inner.state.lock().stats
+        let state = self.inner.state.lock();
+        let encoder = state.sink.as_ref().and_then(|(_, encoder)| encoder.as_ref());
+        OutboundAudioStats {
+            target_bitrate_bps: encoder.map_or(0, FrameEncoder::bitrate_bps),
+            ..state.stats
+        }
     }
 
     pub(crate) fn enabled(&self) -> bool {

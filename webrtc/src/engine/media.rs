@@ -34,6 +34,8 @@ mod packets;
 mod reported;
 mod sync;
 
+pub(super) use reported::LocalAudio;
+
 /// Takes the encoded sound of local tracks. Called by the encoder, never blocks.
 pub(crate) trait AudioSink: Send + Sync {
     /// Sound for the sender of this transceiver.

@@ -1,27 +1,34 @@
 //! Statistics: `rtc`'s own report, completed with what the tracks have measured.
 
+mod read;
+
 use std::time::Instant;
 
-use rtc::statistics::{StatsSelector, report::RTCStatsReportEntry};
-use serde_json::Value;
+use rtc::{shared::time::SystemInstant, statistics::StatsSelector};
 
-use super::{Engine, rtcp::reports::SentReport};
+use super::{Engine, media::LocalAudio, rtcp::reports::SentReport};
 use crate::{
-    audio::{InboundAudioStats, OutboundAudioStats},
-    stats::{InboundRtpStats, MediaSourceStats, RemoteInboundRtpStats, RtcStats},
+    audio::InboundAudioStats,
+    stats::{InboundRtpStats, MediaSourceStats, OutboundRtpStats, RemoteInboundRtpStats, RtcStats},
 };
 
 impl Engine {
     /// Everything known about the connection.
     pub(crate) fn stats(&mut self, now: Instant) -> Vec<RtcStats> {
         let report = self.rtc.get_stats(now, StatsSelector::None);
-        let mut stats: Vec<RtcStats> = report.iter().filter_map(read_entry).collect();
+        let mut stats: Vec<RtcStats> = report.iter().filter_map(read::entry).collect();
+        let local = self.local_audio();
         let reports = self.reports.lock();
         for entry in &mut stats {
             match entry {
                 RtcStats::InboundRtp(inbound) => {
                     if let Some(measured) = self.inbound_audio_stats(inbound.stream.ssrc) {
-                        complete_inbound(inbound, &measured);
+                        complete_inbound(inbound, &measured, now);
+                    }
+                }
+                RtcStats::OutboundRtp(outbound) => {
+                    if let Some(audio) = local.iter().find(|audio| audio.ssrc == outbound.stream.ssrc) {
+                        complete_outbound(outbound, audio);
                     }
                 }
                 RtcStats::RemoteInboundRtp(remote) => {
@@ -38,9 +45,7 @@ impl Engine {
             }
         }
         drop(reports);
-        for (index, measured) in self.outbound_audio_stats() {
-            stats.push(media_source(index, &measured));
-        }
+        stats.extend(local.iter().map(|audio| media_source(audio, now)));
         stats
     }
 
@@ -51,7 +56,10 @@ impl Engine {
         };
         self.stats(now)
             .into_iter()
-            .filter(|stats| concerns(stats, wanted))
+            .filter(|stats| match stats {
+                RtcStats::MediaSource(source) => source.rtc.id == media_source_id(wanted),
+                stats => concerns(stats, wanted),
+            })
             .collect()
     }
 
@@ -68,12 +76,15 @@ impl Engine {
 }
 
 /// What the jitter buffer knows better than the packets do.
-fn complete_inbound(stats: &mut InboundRtpStats, measured: &InboundAudioStats) {
+fn complete_inbound(stats: &mut InboundRtpStats, measured: &InboundAudioStats, now: Instant) {
     let playout = &measured.playout;
     stats.received.packets_received = measured.packets_received;
     stats.received.packets_lost = measured.packets_lost;
     stats.received.jitter = measured.jitter_s;
     let inbound = &mut stats.inbound;
+    inbound.last_packet_received_timestamp = measured.last_packet.map_or(0.0, |at| since_epoch_ms(at, now));
+    // Nobody tells it here; `rtc` gives the present.
+    inbound.estimated_playout_timestamp = 0.0;
     inbound.bytes_received = measured.bytes_received;
     inbound.packets_discarded = playout.packets_discarded;
     inbound.fec_packets_received = playout.packets_recovered;
@@ -103,17 +114,39 @@ fn complete_remote_inbound(stats: &mut RemoteInboundRtpStats, report: &SentRepor
     remote.fraction_lost = report.fraction_lost;
 }
 
+fn complete_outbound(stats: &mut OutboundRtpStats, audio: &LocalAudio) {
+    stats.outbound.media_source_id = media_source_id(audio.ssrc);
+    stats.outbound.target_bitrate = f64::from(audio.measured.target_bitrate_bps);
+}
+
 /// Samples are counted at the clock rate of Opus, whatever the source or stream runs at.
 const SAMPLES_PER_S: f64 = 48_000.0;
 
-fn media_source(index: usize, measured: &OutboundAudioStats) -> RtcStats {
+fn media_source(audio: &LocalAudio, now: Instant) -> RtcStats {
+    let LocalAudio {
+        ssrc,
+        track_id,
+        measured,
+    } = audio;
     let mut stats = MediaSourceStats::default();
-    stats.rtc.id = format!("MediaSource_{index}");
+    stats.rtc.id = media_source_id(*ssrc);
+    stats.rtc.timestamp = (since_epoch_ms(now, now) * 1_000.0) as i64;
+    stats.source.track_identifier.clone_from(track_id);
     stats.source.kind = "audio".to_owned();
     stats.audio.audio_level = measured.audio_level;
     stats.audio.total_audio_energy = measured.total_audio_energy;
     stats.audio.total_samples_duration = measured.total_samples_duration_s;
     RtcStats::MediaSource(stats)
+}
+
+fn media_source_id(ssrc: u32) -> String {
+    format!("MediaSource_{ssrc}")
+}
+
+/// Of a moment in the past, as `rtc` counts it.
+fn since_epoch_ms(at: Instant, now: Instant) -> f64 {
+    let now_ms = SystemInstant::now(now).duration_since_unix_epoch().as_secs_f64() * 1_000.0;
+    now_ms - now.saturating_duration_since(at).as_secs_f64() * 1_000.0
 }
 
 /// Whether statistics are of this media source, or of the connection that carries it.
@@ -125,43 +158,5 @@ fn concerns(stats: &RtcStats, ssrc: u32) -> bool {
         RtcStats::RemoteOutboundRtp(stats) => stats.stream.ssrc == ssrc,
         RtcStats::DataChannel(_) | RtcStats::PeerConnection(_) | RtcStats::MediaSource(_) => false,
         _ => true,
-    }
-}
-
-/// `rtc` names its fields as the standard does, so do we: the way goes through the common form.
-fn read_entry(entry: &RTCStatsReportEntry) -> Option<RtcStats> {
-    use RTCStatsReportEntry as Entry;
-    let value = match entry {
-        Entry::PeerConnection(stats) => serde_json::to_value(stats),
-        Entry::Transport(stats) => serde_json::to_value(stats),
-        Entry::IceCandidatePair(stats) => serde_json::to_value(stats),
-        Entry::LocalCandidate(stats) | Entry::RemoteCandidate(stats) => serde_json::to_value(stats),
-        Entry::Certificate(stats) => serde_json::to_value(stats),
-        Entry::Codec(stats) => serde_json::to_value(stats),
-        Entry::DataChannel(stats) => serde_json::to_value(stats),
-        Entry::InboundRtp(stats) => serde_json::to_value(stats),
-        Entry::OutboundRtp(stats) => serde_json::to_value(stats),
-        Entry::RemoteInboundRtp(stats) => serde_json::to_value(stats),
-        Entry::RemoteOutboundRtp(stats) => serde_json::to_value(stats),
-        _ => return None,
-    };
-    let mut value = value.ok()?;
-    adapt(&mut value);
-    match serde_json::from_value(value) {
-        Ok(stats) => Some(stats),
-        Err(error) => {
-            tracing::debug!(%error, kind = ?entry.stats_type(), "statistics left out");
-            None
-        }
-    }
-}
-
-/// Leaves out what `rtc` does not know (`null`, and the word it uses for unknown choices) and turns
-/// its timestamps from seconds into microseconds.
-fn adapt(value: &mut Value) {
-    let Value::Object(fields) = value else { return };
-    fields.retain(|_, field| !field.is_null() && field.as_str() != Some("Unspecified"));
-    if let Some(seconds) = fields.get("timestamp").and_then(Value::as_f64) {
-        fields.insert("timestamp".to_owned(), Value::from((seconds * 1e6) as i64));
     }
 }

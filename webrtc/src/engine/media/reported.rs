@@ -16,6 +16,13 @@ use crate::{
     },
 };
 
+/// A local track that is sent.
+pub(in crate::engine) struct LocalAudio {
+    pub ssrc: u32,
+    pub track_id: String,
+    pub measured: OutboundAudioStats,
+}
+
 impl Engine {
     pub(crate) fn sender_parameters(&self, index: usize) -> RtpParameters {
         let Some(Transceiver { kind, sender, .. }) = self.transceivers.get(index) else {
@@ -68,13 +75,17 @@ impl Engine {
         self.routes.get(&ssrc).map(|route| route.inbound.stats())
     }
 
-    /// What the local tracks have measured, by transceiver.
-    pub(in crate::engine) fn outbound_audio_stats(&self) -> Vec<(usize, OutboundAudioStats)> {
-        self.transceivers
-            .iter()
-            .enumerate()
-            .filter_map(|(index, transceiver)| Some((index, transceiver.sender.outbound()?.stats())))
-            .collect()
+    /// The local tracks that are sent.
+    pub(in crate::engine) fn local_audio(&self) -> Vec<LocalAudio> {
+        let sent = self.transceivers.iter().filter_map(|transceiver| {
+            let sender = &transceiver.sender;
+            Some(LocalAudio {
+                ssrc: sender.ssrc,
+                track_id: sender.track.as_ref()?.id(),
+                measured: sender.outbound()?.stats(),
+            })
+        });
+        sent.collect()
     }
 
     /// The media source that a sender sends under.
