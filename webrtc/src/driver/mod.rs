@@ -51,6 +51,7 @@ mod interfaces;
 mod servers;
 mod sockets;
 mod tcp;
+mod waiting;
 
 /// How many packets of local tracks wait for the task; the oldest are dropped.
 const MAX_WAITING_AUDIO_PACKETS: usize = 256;

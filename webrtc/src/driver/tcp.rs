@@ -17,15 +17,21 @@ use tokio::{
     task::JoinHandle,
 };
 
-use super::sockets::Datagram;
+use super::{
+    sockets::Datagram,
+    waiting::{self, Waiting, Writes},
+};
 use crate::engine::Path;
 
 /// How many peers are connected to.
 const MAX_LINKS: usize = 8;
-/// How many datagrams wait to be written; more are dropped, as a full UDP socket would.
+/// How many datagrams that were read wait for the connection; the peer waits when there are more.
 const MAX_WAITING_DATAGRAMS: usize = 256;
 /// How long a connection may take to open.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+/// How much the system keeps that the network has not taken yet: what is in it cannot be passed over any more. A second of sound
+/// and the beginning of a long message.
+const SEND_BUFFER_BYTES: u32 = 16 * 1024;
 /// How much is read at once: two packets or three. Every link that is open holds it, and most are never used.
 const READ_CHUNK_BYTES: usize = 4 * 1024;
 /// No longer datagram is written.
@@ -39,7 +45,7 @@ pub(super) struct TcpLinks {
 }
 
 struct Link {
-    outgoing: mpsc::Sender<Bytes>,
+    outgoing: Waiting,
     task: JoinHandle<()>,
 }
 
@@ -75,14 +81,12 @@ impl TcpLinks {
                 tracing::debug!(peer = %path.peer, "too many TCP connections");
                 return;
             }
-            let (outgoing, waiting) = mpsc::channel(MAX_WAITING_DATAGRAMS);
-            let task = tokio::spawn(run(path, waiting, self.received_by_tasks.clone()));
+            let (outgoing, writes) = waiting::queue(|_| false);
+            let task = tokio::spawn(run(path, writes, self.received_by_tasks.clone()));
             self.links.insert(key, Link { outgoing, task });
         }
-        if let Some(link) = self.links.get(&key)
-            && link.outgoing.try_send(Bytes::from(frame_packet(data))).is_err()
-        {
-            tracing::trace!(peer = %path.peer, "TCP connection is full");
+        if let Some(link) = self.links.get(&key) {
+            link.outgoing.push(Bytes::from(frame_packet(data)));
         }
     }
 
@@ -95,7 +99,7 @@ impl TcpLinks {
     }
 }
 
-async fn run(path: Path, outgoing: mpsc::Receiver<Bytes>, received: mpsc::Sender<Datagram>) {
+async fn run(path: Path, outgoing: Writes, received: mpsc::Sender<Datagram>) {
     let connected = tokio::time::timeout(CONNECT_TIMEOUT, connect(path)).await;
     let result = match connected {
         Ok(Ok(stream)) => exchange(stream, path, outgoing, received).await,
@@ -113,6 +117,7 @@ async fn connect(path: Path) -> std::io::Result<TcpStream> {
     } else {
         TcpSocket::new_v6()?
     };
+    socket.set_send_buffer_size(SEND_BUFFER_BYTES)?;
     socket.bind(SocketAddr::new(path.local.ip(), 0))?;
     let stream = socket.connect(path.peer).await?;
     stream.set_nodelay(true)?;
@@ -122,12 +127,12 @@ async fn connect(path: Path) -> std::io::Result<TcpStream> {
 async fn exchange(
     mut stream: TcpStream,
     path: Path,
-    mut outgoing: mpsc::Receiver<Bytes>,
+    mut outgoing: Writes,
     received: mpsc::Sender<Datagram>,
 ) -> std::io::Result<()> {
     let (mut reader, mut writer) = stream.split();
     let write = async {
-        while let Some(frame) = outgoing.recv().await {
+        while let Some(frame) = outgoing.next().await {
             writer.write_all(&frame).await?;
         }
         Ok(())
@@ -155,5 +160,98 @@ async fn exchange(
     tokio::select! {
         result = write => result,
         result = read => result,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::future::poll_fn;
+
+    use tokio::net::TcpListener;
+
+    use super::*;
+
+    /// A stretch of datagrams, long enough to fill everything between us and a peer who does not read.
+    const STRETCH: u32 = 1_000;
+
+    fn datagram(number: u32) -> Vec<u8> {
+        [&number.to_be_bytes()[..], &[0; 1_000]].concat()
+    }
+
+    #[tokio::test]
+    async fn a_peer_that_reads_again_after_a_stall_gets_what_is_new() {
+        // Else the system takes some megabytes for it.
+        let socket = TcpSocket::new_v4().expect("a socket");
+        socket.set_recv_buffer_size(16 * 1_024).expect("a buffer");
+        socket
+            .bind("127.0.0.1:0".parse().expect("an address"))
+            .expect("a port");
+        let listener = socket.listen(1).expect("a port");
+        let path = Path {
+            local: "127.0.0.1:0".parse().expect("an address"),
+            peer: listener.local_addr().expect("an address"),
+            tcp: true,
+        };
+        let mut links = TcpLinks::default();
+        links.send(path, &datagram(0));
+        let (mut peer, _) = listener.accept().await.expect("a connection");
+        let mut decoder = TcpFrameDecoder::new();
+        assert_eq!(next(&mut peer, &mut decoder).await, 0);
+
+        for number in 1..=STRETCH {
+            links.send(path, &datagram(number));
+            tokio::task::yield_now().await;
+        }
+        // What is tested is that time passes.
+        tokio::time::sleep(waiting::MAX_AGE + Duration::from_millis(50)).await;
+        let fresh = STRETCH + 1;
+        links.send(path, &datagram(fresh));
+        let mut last_old = 0;
+        loop {
+            match next(&mut peer, &mut decoder).await {
+                number if number == fresh => break,
+                number => last_old = number,
+            }
+        }
+        assert!(
+            last_old < STRETCH - 100,
+            "{last_old} of {STRETCH} was on its way, what waited behind it was not passed over"
+        );
+    }
+
+    #[tokio::test]
+    async fn a_peer_is_heard_and_a_connection_that_ended_is_opened_anew() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let path = Path {
+            local: "127.0.0.1:0".parse().expect("an address"),
+            peer: listener.local_addr().expect("an address"),
+            tcp: true,
+        };
+        let mut links = TcpLinks::default();
+        for number in [1, 2] {
+            links.send(path, &datagram(number));
+            let (mut peer, _) = listener.accept().await.expect("a connection");
+            assert_eq!(next(&mut peer, &mut TcpFrameDecoder::new()).await, number);
+            peer.write_all(&frame_packet(b"heard")).await.expect("room");
+            let (from, data) = poll_fn(|cx| links.poll_receive(cx)).await;
+            assert_eq!((from.peer, &data[..]), (path.peer, &b"heard"[..]));
+            drop(peer);
+            while links.links.values().any(|link| !link.task.is_finished()) {
+                tokio::task::yield_now().await;
+            }
+        }
+    }
+
+    /// The number of the next datagram.
+    async fn next(peer: &mut TcpStream, decoder: &mut TcpFrameDecoder) -> u32 {
+        let mut chunk = vec![0; 64 * 1_024];
+        loop {
+            if let Some(packet) = decoder.next_packet() {
+                return u32::from_be_bytes(packet[..4].try_into().expect("four bytes"));
+            }
+            let length = peer.read(&mut chunk).await.expect("bytes");
+            assert!(length > 0, "the connection ended");
+            decoder.extend_from_slice(&chunk[..length]);
+        }
     }
 }

@@ -28,7 +28,10 @@ use tokio::{
 use tokio_rustls::{TlsConnector, rustls::pki_types::ServerName};
 
 use super::{
-    super::sockets::Datagram,
+    super::{
+        sockets::Datagram,
+        waiting::{self, Waiting, Writes},
+    },
     framing::StreamDecoder,
     proxy::{self, Proxy},
 };
@@ -47,8 +50,6 @@ const MAX_PEERS: usize = 64;
 const MAX_HELD_DATAGRAMS: usize = 32;
 /// How often the server is asked to open for a peer; it may refuse once for a stale nonce.
 const MAX_PERMISSION_REQUESTS: u8 = 3;
-/// How many messages wait to be written; more are dropped, as a full UDP socket would.
-const MAX_WAITING_MESSAGES: usize = 256;
 /// Farewells are written for this long at most.
 const FAREWELL_TIMEOUT: Duration = Duration::from_millis(500);
 const READ_CHUNK_BYTES: usize = 16 * 1_024;
@@ -95,7 +96,7 @@ pub(super) async fn hold(
 ) -> Result<(), RelayError> {
     let connected = tokio::time::timeout(CONNECT_TIMEOUT, Wire::connect(&server, tls)).await;
     let wire = connected.map_err(|_| RelayError::TimedOut)??;
-    let (to_write, writes) = mpsc::channel(MAX_WAITING_MESSAGES);
+    let (to_write, writes) = waiting::queue(|message| !carries_data(message));
     let relay = Relay::new(&server, &wire, to_write)?;
     let Wire { reader, writer, .. } = wire;
     let write = write(writer, writes);
@@ -216,8 +217,8 @@ impl Reader {
     }
 }
 
-async fn write(mut writer: Writer, mut messages: mpsc::Receiver<Bytes>) -> io::Result<()> {
-    while let Some(message) = messages.recv().await {
+async fn write(mut writer: Writer, mut messages: Writes) -> io::Result<()> {
+    while let Some(message) = messages.next().await {
         match &mut writer {
             // Such as "no route": what is sent again later may pass.
             Writer::Udp(socket) => {
@@ -232,6 +233,12 @@ async fn write(mut writer: Writer, mut messages: mpsc::Receiver<Bytes>) -> io::R
         }
     }
     Ok(())
+}
+
+/// Whether a message brings a peer something (RFC 8656: channel data, or a Send indication); the others are asked only once over a
+/// stream, and wait however long it takes.
+fn carries_data(message: &[u8]) -> bool {
+    matches!(message, [0x40..=0x4f, ..] | [0x00, 0x16, ..])
 }
 
 /// Whether the server lets a peer's datagrams through.
@@ -252,11 +259,11 @@ struct Relay {
     permissions: HashMap<SocketAddr, Permission>,
     asked_for: HashMap<TransactionId, SocketAddr>,
     held: VecDeque<(SocketAddr, Bytes)>,
-    to_write: mpsc::Sender<Bytes>,
+    to_write: Waiting,
 }
 
 impl Relay {
-    fn new(server: &RelayServer, wire: &Wire, to_write: mpsc::Sender<Bytes>) -> Result<Self, RelayError> {
+    fn new(server: &RelayServer, wire: &Wire, to_write: Waiting) -> Result<Self, RelayError> {
         let protocol = |error: &dyn std::fmt::Display| RelayError::Protocol(error.to_string());
         let config = ClientConfig {
             turn_serv_addr: wire.server.to_string(),
@@ -397,7 +404,7 @@ impl Relay {
             }
         }
         while let Some(transmit) = self.client.poll_write() {
-            let _ = self.to_write.try_send(transmit.message.freeze());
+            self.to_write.push(transmit.message.freeze());
         }
         Ok(())
     }
@@ -471,7 +478,7 @@ impl Relay {
             let _ = relay.close(Instant::now());
         }
         while let Some(transmit) = self.client.poll_write() {
-            let _ = self.to_write.try_send(transmit.message.freeze());
+            self.to_write.push(transmit.message.freeze());
         }
     }
 }
