@@ -12,6 +12,7 @@ use super::hearing::RecogniseError;
 use super::io::Output;
 use super::outbox::Write;
 use super::track::Ear;
+use super::usage::Kind;
 use super::words::words_of;
 
 /// Audio that is held at most, all tracks together; beyond it the oldest is given up and stays a gap.
@@ -98,6 +99,10 @@ impl<E: Ear> Session<E> {
             end_ms: request.heard_ms.1,
             cover: Cover::Empty,
         };
+        let said_ms = request.end_ms - request.start_ms;
+        // When it became a gap, it was counted as speech only.
+        self.usage
+            .add_ms(Kind::SpeechRecognised, &hypothesis.engine, said_ms);
         let spoken = request.spoken();
         match request.segment(words, hypothesis.engine) {
             Some(mut segment) => {

@@ -11,6 +11,8 @@ struct Book {
     rows: BTreeMap<Uuid, Stretch>,
     microphones: BTreeMap<String, Microphone>,
     segments: Vec<Segment>,
+    /// Sums by kind.
+    usage: BTreeMap<&'static str, f64>,
 }
 
 impl Book {
@@ -28,6 +30,11 @@ impl Book {
                     }
                 }
                 Write::Segment(segment) => self.segments.push(segment),
+                Write::Usage(rows) => {
+                    for row in rows {
+                        *self.usage.entry(row.kind).or_default() += row.quantity;
+                    }
+                }
                 _ => {}
             }
             let outputs = meeting.feed(Input::Stored {
@@ -152,6 +159,14 @@ fn what_no_recogniser_understands_is_a_gap_until_one_does() {
     assert!(
         requests(&outputs, Purpose::Final).is_empty(),
         "it is asked for once"
+    );
+    book.step(&mut meeting, outputs);
+    let used = |kind| book.usage.get(kind).copied().unwrap_or_default();
+    assert!(used("speech_detected") > 0.0, "{:?}", book.usage);
+    assert_eq!(
+        used("speech_recognised"),
+        used("speech_detected"),
+        "what is recognised late is recognised too"
     );
 }
 
