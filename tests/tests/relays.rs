@@ -6,12 +6,7 @@ use std::process::Output;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail, ensure};
-use futures_util::StreamExt as _;
-use livekit::options::TrackPublishOptions;
 use livekit::prelude::*;
-use livekit::webrtc::audio_source::native::NativeAudioSource;
-use livekit::webrtc::audio_source::{AudioSourceOptions, RtcAudioSource};
-use livekit::webrtc::audio_stream::native::NativeAudioStream;
 use livekit::webrtc::peer_connection_factory::IceTransportsType;
 use livekit::webrtc::stats::RtcStats;
 use runner::cache::{Cache, RunFolder};
@@ -19,9 +14,8 @@ use runner::parts;
 use runner::servers::{Livekit, Relay};
 use system_tests::certificates::Certificates;
 use system_tests::proxy::Proxy;
-use system_tests::room_events::first_sound;
 use system_tests::token::token;
-use system_tests::tone::{RATE_HZ, play};
+use system_tests::tone::{pitch_hz, publish};
 use tokio::sync::mpsc::UnboundedReceiver;
 
 const LIMIT: Duration = Duration::from_secs(30);
@@ -38,35 +32,6 @@ async fn join(server: &Livekit, identity: &str) -> Result<(Room, UnboundedReceiv
         .await
         .context("no way through the relay")?
         .context("joining through the relay")
-}
-
-async fn publish_tone(room: &Room, hz: f64) -> Result<tokio::task::JoinHandle<()>> {
-    let source = NativeAudioSource::new(AudioSourceOptions::default(), RATE_HZ, 1, 100);
-    let track = LocalAudioTrack::create_audio_track("tone", RtcAudioSource::Native(source.clone()));
-    room.local_participant()
-        .publish_track(LocalTrack::Audio(track), TrackPublishOptions::default())
-        .await?;
-    Ok(tokio::spawn(play(source, hz, || ())))
-}
-
-/// The pitch of the first track's second second of sound, by the median of its periods.
-async fn pitch_hz(events: &mut UnboundedReceiver<RoomEvent>) -> Result<f64> {
-    let track = first_sound(events, LIMIT).await?;
-    let mut stream = NativeAudioStream::new(track.rtc_track(), RATE_HZ as i32, 1);
-    let mut pcm: Vec<i16> = Vec::new();
-    while pcm.len() < 2 * RATE_HZ as usize {
-        let frame = stream.next().await.context("the track has ended")?;
-        if !pcm.is_empty() || frame.data.iter().any(|sample| sample.unsigned_abs() > 2_000) {
-            pcm.extend_from_slice(&frame.data);
-        }
-    }
-    let rising: Vec<usize> = (RATE_HZ as usize..pcm.len())
-        .filter(|n| pcm[n - 1] < 0 && pcm[*n] >= 0)
-        .collect();
-    let mut periods: Vec<usize> = rising.windows(2).map(|pair| pair[1] - pair[0]).collect();
-    periods.sort_unstable();
-    let median = periods.get(periods.len() / 2).context("silence")?;
-    Ok(f64::from(RATE_HZ) / *median as f64)
 }
 
 async fn ensure_relayed(room: &Room) -> Result<()> {
@@ -117,10 +82,10 @@ async fn tones_go_both_ways(cache: &Cache, folder: &Path, relay: &Relay) -> Resu
     let mut server = Livekit::start_with_relay(&parts, folder, relay).await?;
     let (alice, mut alice_hears) = join(&server, "alice").await?;
     let (ben, mut ben_hears) = join(&server, "ben").await?;
-    let low = publish_tone(&alice, 330.0).await?;
-    let high = publish_tone(&ben, 880.0).await?;
+    let low = publish(&alice, 330.0).await?;
+    let high = publish(&ben, 880.0).await?;
     let heard = tokio::time::timeout(LIMIT, async {
-        tokio::try_join!(pitch_hz(&mut ben_hears), pitch_hz(&mut alice_hears))
+        tokio::try_join!(pitch_hz(&mut ben_hears, LIMIT), pitch_hz(&mut alice_hears, LIMIT))
     });
     let (by_ben, by_alice) = heard.await.context("waiting for the tones")??;
     // A period is a whole number of samples: at 880 Hz that is 54 or 55.

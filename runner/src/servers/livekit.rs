@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result};
 
-use super::relay::Relay;
+use super::relay::{Relay, Sections};
 use super::{free_port, secret};
 use crate::parts::Parts;
 use crate::process::Process;
@@ -39,6 +39,15 @@ struct Own {
     logs: PathBuf,
 }
 
+/// How sound reaches a server.
+enum Way<'a> {
+    Direct,
+    /// Over TCP only.
+    Tcp,
+    /// Through its TURN server too.
+    Relay(&'a Relay),
+}
+
 impl Livekit {
     /// Starts a server with ports and a secret of its own.
     ///
@@ -54,7 +63,15 @@ impl Livekit {
     /// # Errors
     /// As [`Livekit::start`].
     pub async fn start_behind(parts: &Parts, folder: &Path, media_address: Ipv4Addr) -> Result<Self> {
-        Self::start_configured(parts, folder, media_address, None).await
+        Self::start_configured(parts, folder, media_address, Way::Direct).await
+    }
+
+    /// As [`Livekit::start`], with no way for sound but TCP.
+    ///
+    /// # Errors
+    /// As [`Livekit::start`].
+    pub async fn start_without_udp(parts: &Parts, folder: &Path) -> Result<Self> {
+        Self::start_configured(parts, folder, Ipv4Addr::LOCALHOST, Way::Tcp).await
     }
 
     /// As [`Livekit::start`], with its TURN server; clients are told of it when they join.
@@ -62,14 +79,14 @@ impl Livekit {
     /// # Errors
     /// As [`Livekit::start`].
     pub async fn start_with_relay(parts: &Parts, folder: &Path, relay: &Relay) -> Result<Self> {
-        Self::start_configured(parts, folder, Ipv4Addr::LOCALHOST, Some(relay)).await
+        Self::start_configured(parts, folder, Ipv4Addr::LOCALHOST, Way::Relay(relay)).await
     }
 
     async fn start_configured(
         parts: &Parts,
         folder: &Path,
         media_address: Ipv4Addr,
-        relay: Option<&Relay>,
+        way: Way<'_>,
     ) -> Result<Self> {
         let Some(program) = parts.livekit_server.clone() else {
             let variable = |name: &str| {
@@ -85,8 +102,14 @@ impl Livekit {
         };
         std::fs::create_dir_all(folder)?;
         let (port, udp_port, api_secret) = (free_port()?, free_port()?, secret());
-        let relay = relay.map(|relay| relay.sections(API_KEY, &api_secret));
-        let relay = relay.transpose()?.unwrap_or_default();
+        let way = match way {
+            Way::Direct => Sections::default(),
+            Way::Tcp => Sections {
+                in_rtc: "  force_tcp: true\n".to_owned(),
+                after: String::new(),
+            },
+            Way::Relay(relay) => relay.sections(API_KEY, &api_secret)?,
+        };
         let config = folder.join("livekit.yaml");
         let text = configuration(
             port,
@@ -94,9 +117,9 @@ impl Livekit {
             udp_port,
             media_address,
             &api_secret,
-            &relay.in_rtc,
+            &way.in_rtc,
         );
-        std::fs::write(&config, text + &relay.after)?;
+        std::fs::write(&config, text + &way.after)?;
         let own = Own {
             process: None,
             program,
