@@ -261,7 +261,7 @@ async function meet(way) {
     .on(RoomEvent.Disconnected, left);
   readText("lk.transcription", (text, info, identity) => {
     const id = info.attributes?.["lk.segment_id"] ?? info.id;
-    const caption = { id, identity, name: nameOf(identity), text, start_ms: Date.now() - begun };
+    const caption = { id, identity, name: nameOf(identity), text, start_ms: transcript.beganMs(id) ?? Date.now() - begun };
     if (!text) transcript.drop(id);
     else if (info.attributes?.["lk.transcription_final"] === "true") transcript.settle(caption, true);
     else transcript.change(caption);

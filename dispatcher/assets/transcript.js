@@ -87,26 +87,27 @@ export class Transcript {
     words.dataset.segment = segment.id;
     this.settled.set(segment.id, { segment, words });
     this.#read(words, segment);
-    if (segment.late) {
-      const late = this.#turn(segment.identity, segment.name, segment.start_ms);
-      late.classList.add("late");
-      late.querySelector(".who").append(element("span", "mark", "added later"));
-      late.lastElementChild.append(words, " ");
-      nameParts(late);
-      this.#place(late, segment.start_ms);
+    // Of people who speak at once, whoever began first stands first, also when their words are settled last.
+    const last = this.#lastBefore(segment.start_ms);
+    if (!segment.late && this.#continues(last, segment)) {
+      const next = [...last.querySelectorAll(".words > [data-at]")].find((other) => Number(other.dataset.at) > segment.start_ms);
+      // A real space: the words are also copied and read aloud.
+      if (next) next.before(words, " ");
+      else last.lastElementChild.append(words, " ");
+      last.dataset.at = String(Math.max(Number(last.dataset.at), segment.start_ms));
+      nameParts(last);
+      this.#joinPartials();
+      this.follow();
       return;
     }
-    let turn = this.log.lastElementChild;
-    if (!this.#continues(turn, segment)) {
-      turn = this.#turn(segment.identity, segment.name, segment.start_ms);
-      this.log.append(turn);
+    const turn = this.#turn(segment.identity, segment.name, segment.start_ms);
+    if (segment.late) {
+      turn.classList.add("late");
+      turn.querySelector(".who").append(element("span", "mark", "added later"));
     }
-    turn.dataset.at = String(segment.start_ms);
-    // A real space: the words are also copied and read aloud.
     turn.lastElementChild.append(words, " ");
     nameParts(turn);
-    this.#joinPartials();
-    this.follow();
+    this.#place(turn, segment.start_ms);
   }
 
   // A settled caption that reads differently now, or whose parts others have said.
@@ -179,6 +180,11 @@ export class Transcript {
     this.follow();
   }
 
+  // When a caption that still changes began; none of another.
+  beganMs(id) {
+    return this.changing.get(id)?.partial.start_ms;
+  }
+
   // What goes on where its speaker's last paragraph ended needs no name again.
   #joinPartials() {
     let first = true;
@@ -242,8 +248,15 @@ export class Transcript {
     const known = this.entries.get(message.id);
     this.entries.set(message.id, card);
     if (known) known.replaceWith(card);
-    else this.#place(card, Infinity);
+    else this.#place(card, Number(this.log.lastElementChild?.dataset.at ?? 0));
     this.follow();
+  }
+
+  // The last entry that began by then.
+  #lastBefore(atMs) {
+    let entry = this.log.lastElementChild;
+    while (entry && Number((entry.querySelector("[data-at]") ?? entry).dataset.at) > atMs) entry = entry.previousElementSibling;
+    return entry;
   }
 
   // Puts a card behind what was said before it, in the middle of a paragraph if need be: after a reload answers come
@@ -251,10 +264,7 @@ export class Transcript {
   #place(card, atMs) {
     this.empty.hidden = true;
     card.dataset.at = String(atMs);
-    let before = this.log.lastElementChild;
-    while (before && Number((before.querySelector("[data-at]") ?? before).dataset.at) > atMs) {
-      before = before.previousElementSibling;
-    }
+    const before = this.#lastBefore(atMs);
     if (before) before.after(card);
     else this.log.prepend(card);
     const later = [...(before?.querySelectorAll(".words > [data-at]") ?? [])].filter((words) => Number(words.dataset.at) > atMs);

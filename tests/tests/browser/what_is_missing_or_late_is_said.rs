@@ -1,5 +1,5 @@
-//! What the captions page says beside the captions: what was added later stands in its place with a mark, and under load it
-//! is said what is left out, as long as it is.
+//! What the captions page says beside the captions: everything stands where it began, what was added later with a mark, and
+//! under load it is said what is left out, as long as it is.
 
 use std::time::Duration;
 
@@ -19,13 +19,13 @@ const SHOWN: &str = "[...document.querySelectorAll('#transcript .turn')].map((tu
 const NOTICE: &str =
     "document.querySelector('#load').hidden ? '' : document.querySelector('#load').innerText";
 
-fn said(start_ms: i64, text: &str, late: bool) -> NewSegment {
+fn said(name: &str, start_ms: i64, text: &str, late: bool) -> NewSegment {
     let end_ms = start_ms + 1_000;
     NewSegment {
         id: Uuid::now_v7(),
-        identity: "p-alice".to_owned(),
-        speaker_name: "Alice Moore".to_owned(),
-        track_id: "TR_1".to_owned(),
+        identity: format!("p-{name}"),
+        speaker_name: name.to_owned(),
+        track_id: format!("TR_{name}"),
         start_ms,
         end_ms,
         heard_start_ms: start_ms,
@@ -51,18 +51,32 @@ async fn what_is_missing_or_late_is_said() -> Result<()> {
     browser.look(PHONE).await?;
     browser.open(&meeting.link("captions_url").await?).await?;
 
-    for (start_ms, text, late) in [
-        (1_000, "First.", false),
-        (9_000, "Third.", false),
-        (5_000, "Second.", true),
+    // The last four at once: what Bob said while Alice spoke is settled before her words, and what he said before hers, after.
+    for (name, start_ms, text, late) in [
+        ("Alice", 1_000, "First.", false),
+        ("Alice", 9_000, "Third.", false),
+        ("Alice", 5_000, "Second.", true),
+        ("Bob", 14_000, "Fifth.", false),
+        ("Alice", 12_000, "Fourth.", false),
+        ("Alice", 15_500, "Sixth.", false),
+        ("Alice", 17_000, "Eighth.", false),
+        ("Bob", 16_000, "Seventh.", false),
     ] {
-        let segment = said(start_ms, text, late);
+        let segment = said(name, start_ms, text, late);
         store.append_segment(organisation, room, 1, &segment).await?;
     }
-    let expected = json!([["First.", ""], ["Second.", "added later"], ["Third.", ""]]);
+    let expected = json!([
+        ["First.", ""],
+        ["Second.", "added later"],
+        ["Third. Fourth.", ""],
+        ["Fifth.", ""],
+        ["Sixth.", ""],
+        ["Seventh.", ""],
+        ["Eighth.", ""],
+    ]);
     let shown = |value: &serde_json::Value| *value == expected;
     browser
-        .wait_for("what was added later, in its place", LIMIT, SHOWN, shown)
+        .wait_for("everything in its place", LIMIT, SHOWN, shown)
         .await?;
 
     for (pressure, says) in [
