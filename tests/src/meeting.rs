@@ -1,13 +1,14 @@
 //! A house of real servers with one organisation and one meeting that is due: where a whole-system test begins.
 
 use std::fs::{self, File};
+use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail, ensure};
 use runner::cache::{Cache, RunFolder};
 use runner::parts::{self, Parts};
-use runner::servers::{Durability, House, Transcriber};
+use runner::servers::{BadNetwork, Durability, House, Transcriber};
 use runner::setup;
 use serde_json::{Value, json};
 
@@ -44,6 +45,27 @@ impl Meeting {
     /// # Errors
     /// A part does not start, or the agent does not come.
     pub async fn begin(title: &str) -> Result<Self> {
+        let (meeting, ()) = Self::begin_behind(title, Ipv4Addr::LOCALHOST, async |_| Ok(())).await?;
+        Ok(meeting)
+    }
+
+    /// As [`Meeting::begin`], with all sound going through a bad network, which loses nothing until it is told to.
+    ///
+    /// # Errors
+    /// As [`Meeting::begin`].
+    pub async fn begin_on_a_bad_network(title: &str) -> Result<(Self, BadNetwork)> {
+        Self::begin_behind(title, BadNetwork::ADDRESS, async |house| {
+            BadNetwork::start(house.livekit.udp_port().context("a server of our own")?).await
+        })
+        .await
+    }
+
+    /// `before` is done before anybody is in the room.
+    async fn begin_behind<T>(
+        title: &str,
+        media_address: Ipv4Addr,
+        before: impl AsyncFnOnce(&House) -> Result<T>,
+    ) -> Result<(Self, T)> {
         let cache = Cache::open()?;
         let turn = File::create(cache.path("meeting.running"))?;
         turn.lock()?;
@@ -51,7 +73,16 @@ impl Meeting {
         let logs = LogsOfAFailure(run.path.clone());
         let parts = parts(&cache)?;
         let binaries = setup::binaries()?;
-        let house = House::start(&parts, &binaries, &run.path, Durability::Memory, |_, _| {}).await?;
+        let house = House::start_behind(
+            &parts,
+            &binaries,
+            &run.path,
+            Durability::Memory,
+            media_address,
+            |_, _| {},
+        )
+        .await?;
+        let done = before(&house).await?;
         let api = Api::new(&house.dispatcher.url, &house.dispatcher.api_key);
         let organisation = api.organisation("Harbour Street Clinic").await?;
         let room = id(&api.room_due_now(&organisation, title).await?)?;
@@ -67,7 +98,7 @@ impl Meeting {
             _turn: turn,
         };
         meeting.wait_for_agent(1).await?;
-        Ok(meeting)
+        Ok((meeting, done))
     }
 
     /// A transcriber, which is given to the agent as its OpenAI-compatible endpoint: the agent is started again for it.
@@ -325,6 +356,11 @@ pub fn plain(text: &str) -> String {
         .split_whitespace()
         .collect::<Vec<_>>()
         .join(" ")
+}
+
+/// The stretches of a coverage ledger as the API gives it.
+pub fn stretches(ledger: &Value) -> impl Iterator<Item = &Value> {
+    ledger["stretches"].as_array().into_iter().flatten()
 }
 
 /// The items of a list that the API answered.

@@ -178,7 +178,11 @@ impl<E: Ear> Session<E> {
                 }
             }
             Input::Audio { track, samples } => self.audio(track, &samples, now_ms),
-            Input::AudioShed { track, ms } => self.audio_shed(track, ms, now_ms),
+            Input::AudioMissing {
+                track,
+                ago_ms,
+                reason,
+            } => self.audio_missing(track, ago_ms, reason, now_ms),
             Input::ConnectionLost => self.connection_lost(now_ms),
             Input::ConnectionBack => self.connection_back(now_ms),
             Input::Consents(consents) => self.consents_changed(consents, now_ms),

@@ -118,6 +118,7 @@ impl<E: Ear> Session<E> {
                 self.give_up_unheard(now_ms, |unheard| *unheard == speaker);
                 self.coverage.microphone(&speaker, Microphone::Closed);
             } else {
+                track.open_since_ms = now_ms;
                 self.coverage.microphone(&speaker, Microphone::Heard);
             }
         }

@@ -4,6 +4,7 @@ use speech::Hypothesis;
 use store::{Consents, VoicePolicy};
 use uuid::Uuid;
 
+use super::coverage::GapReason;
 use super::hearing::{Recognise, RecogniseError};
 use super::outbox::Write;
 use super::track::{Ear, Speaker};
@@ -63,12 +64,14 @@ pub enum Input<E: Ear> {
         /// The track.
         track: u64,
     },
-    /// Samples of a track found no place in the session's queue: so many milliseconds.
-    AudioShed {
+    /// Samples of a track found no place in the session's queue, or were lost on their way to us.
+    AudioMissing {
         /// The track.
         track: u64,
-        /// How much.
-        ms: u64,
+        /// From how long ago until how long ago.
+        ago_ms: (u64, u64),
+        /// Which of the two.
+        reason: GapReason,
     },
     /// The connection to the room was lost; it is being made anew.
     ConnectionLost,

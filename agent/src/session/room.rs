@@ -4,6 +4,7 @@
 mod ears;
 mod link;
 pub mod signal;
+mod silence;
 mod sound;
 
 use std::sync::Arc;
@@ -17,6 +18,7 @@ pub use self::link::{RPC_PAYLOAD_MAX_BYTES, RoomFailure, RoomLink};
 use self::signal::Stay;
 pub use self::signal::send_at_once;
 pub use self::sound::SAMPLE_RATE_HZ;
+use super::coverage::GapReason;
 use super::track::Speaker;
 use super::types::EndReason;
 
@@ -84,12 +86,14 @@ pub enum FromTrack {
         /// 16 kHz mono.
         samples: Vec<i16>,
     },
-    /// Some of its sound found no place in the queue.
-    Shed {
+    /// Some of its sound is not handed over.
+    Missing {
         /// The track.
         track: u64,
-        /// How much.
-        ms: u64,
+        /// From how long ago until how long ago.
+        ago_ms: (u64, u64),
+        /// Why.
+        reason: GapReason,
     },
     /// A microphone of somebody who has not agreed is open, or is not any more. It is not heard.
     Declined {

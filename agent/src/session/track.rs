@@ -125,6 +125,8 @@ pub(super) struct Track<E: Ear> {
     pub(super) clock: TrackClock,
     pub(super) speaking: bool,
     pub(super) muted: bool,
+    /// When it was subscribed to, or unmuted for the last time.
+    pub(super) open_since_ms: u64,
     pub(super) last_audio_ms: u64,
     /// When the track was not quite silent for the last time. A lost connection sounds like perfect silence.
     pub(super) last_sound_ms: u64,
@@ -147,6 +149,7 @@ impl<E: Ear> Track<E> {
             clock: TrackClock::default(),
             speaking: false,
             muted: false,
+            open_since_ms: now_ms,
             last_audio_ms: now_ms,
             last_sound_ms: now_ms,
             open: None,

@@ -175,17 +175,18 @@ impl<E: Ear> Session<E> {
         true
     }
 
-    /// Sound of a track found no place on its way to the session.
-    pub(super) fn audio_shed(&mut self, number: u64, ms: u64, now_ms: u64) {
+    /// Sound of a track did not come to the session. What is lost of a muted microphone is not missing.
+    pub(super) fn audio_missing(&mut self, number: u64, ago_ms: (u64, u64), reason: GapReason, now_ms: u64) {
         self.interrupt(number, now_ms);
         if let Some(track) = self
             .tracks
             .get(&number)
-            .filter(|track| track.deaf_since.is_none())
+            .filter(|track| track.deaf_since.is_none() && !track.muted)
         {
             let speaker = track.speaker.clone();
-            let place = (now_ms.saturating_sub(ms), now_ms);
-            self.not_heard(number, &speaker, place, GapReason::Overload);
+            let from_ms = now_ms.saturating_sub(ago_ms.0).max(track.open_since_ms);
+            let until_ms = now_ms.saturating_sub(ago_ms.1);
+            self.not_heard(number, &speaker, (from_ms, until_ms), reason);
         }
     }
 

@@ -49,7 +49,15 @@ impl Actor {
             },
             FromTrack::Samples { track, samples } => Input::Audio { track, samples },
             FromTrack::Declined { speaker, open } => Input::Declined { speaker, open },
-            FromTrack::Shed { track, ms } => Input::AudioShed { track, ms },
+            FromTrack::Missing {
+                track,
+                ago_ms,
+                reason,
+            } => Input::AudioMissing {
+                track,
+                ago_ms,
+                reason,
+            },
             FromTrack::Muted { track, muted } => Input::TrackMuted { track, muted },
             FromTrack::Ended { track } => {
                 self.caller.recogniser.forget(speech::StreamId(track));

@@ -222,6 +222,49 @@ fn a_lost_connection_is_a_gap_from_the_last_sound_to_the_first() {
     assert_eq!(book.gaps(), [(400, 10_400, GapReason::ConnectionLost)]);
 }
 
+#[test]
+fn sound_that_was_lost_on_its_way_is_a_gap_where_the_microphone_was_open() {
+    let lost = |meeting: &mut Meeting, from_ms: u64, until_ms: u64| {
+        meeting.feed(Input::AudioMissing {
+            track: 1,
+            ago_ms: (meeting.now_ms - from_ms, meeting.now_ms - until_ms),
+            reason: GapReason::ConnectionLost,
+        })
+    };
+    let (mut meeting, mut book) = meeting();
+    let request = meeting.speak(1);
+    let outputs = meeting.recognise(&request, "before");
+    book.step(&mut meeting, outputs);
+    let begun_ms = meeting.now_ms;
+    for _ in 0..40 {
+        let outputs = meeting.hear(1, false);
+        book.step(&mut meeting, outputs);
+    }
+    let outputs = lost(&mut meeting, begun_ms + 500, begun_ms + 3_900);
+    book.step(&mut meeting, outputs);
+    let expected = (begun_ms + 500, begun_ms + 3_900, GapReason::ConnectionLost);
+    // Nothing of a muted microphone is missing, and nothing of before it was unmuted.
+    for muted in [true, false] {
+        let outputs = meeting.feed(Input::TrackMuted { track: 1, muted });
+        book.step(&mut meeting, outputs);
+        let outputs = meeting.wait(2_000);
+        book.step(&mut meeting, outputs);
+        let now_ms = meeting.now_ms;
+        let outputs = lost(&mut meeting, now_ms - 3_000, now_ms);
+        book.step(&mut meeting, outputs);
+    }
+    let outputs = meeting.wait(1_000);
+    book.step(&mut meeting, outputs);
+    let unmuted_ms = begun_ms + 6_000;
+    assert_eq!(
+        book.gaps(),
+        [
+            expected,
+            (unmuted_ms, unmuted_ms + 2_000, GapReason::ConnectionLost)
+        ]
+    );
+}
+
 /// One speaker is heard; then the room is lost, and with it, as when the media server restarts, everybody who was in it.
 fn lost_with_everybody() -> (Meeting, Book) {
     let (mut meeting, mut book) = meeting();

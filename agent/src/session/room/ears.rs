@@ -213,7 +213,7 @@ impl Ears {
         }
         self.link
             .tasks
-            .spawn(sound::pump(track, stream, stop, self.sound.clone()));
+            .spawn(sound::pump(track, audio, stream, stop, self.sound.clone()));
     }
 
     /// Subscribes to all that may be heard, and to nothing else.

@@ -3,10 +3,13 @@
 use futures_util::{FutureExt as _, StreamExt as _};
 use livekit::prelude::*;
 use livekit::webrtc::audio_stream::native::{NativeAudioStream, NativeAudioStreamOptions};
+use livekit::webrtc::stats::RtcStats;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 use super::FromTrack;
+use super::silence::Silence;
+use crate::session::coverage::GapReason;
 
 /// The rate at which we listen.
 pub const SAMPLE_RATE_HZ: i32 = 16_000;
@@ -25,14 +28,25 @@ pub(super) fn listen(track: &RemoteAudioTrack) -> NativeAudioStream {
     NativeAudioStream::with_options(track.rtc_track(), SAMPLE_RATE_HZ, 1, queue)
 }
 
+/// How many packets of a track were lost on their way so far.
+async fn packets_lost(audio: &RemoteAudioTrack) -> Option<i64> {
+    let stats = audio.get_stats().await.ok()?;
+    stats.into_iter().find_map(|stats| match stats {
+        RtcStats::InboundRtp(inbound) => Some(inbound.received.packets_lost),
+        _ => None,
+    })
+}
+
 /// Hands a track's sound over until it ends or is stopped, then says so.
 pub(super) async fn pump(
     track: u64,
+    audio: RemoteAudioTrack,
     mut stream: NativeAudioStream,
     stop: CancellationToken,
     sound: mpsc::Sender<FromTrack>,
 ) {
     let mut piece = Vec::new();
+    let mut silence = Silence::default();
     let mut shed_pieces = 0_u64;
     // What was shed and is not reported yet.
     let mut shed_ms = 0;
@@ -52,10 +66,29 @@ pub(super) async fn pump(
         }
         if piece.len() >= PIECE_MIN_SAMPLES {
             let samples = std::mem::take(&mut piece);
-            if shed_ms > 0 && sound.try_send(FromTrack::Shed { track, ms: shed_ms }).is_ok() {
+            let piece_ms = samples.len() as u64 * 1_000 / SAMPLE_RATE_HZ as u64;
+            let missing = |ago_ms, reason| FromTrack::Missing {
+                track,
+                ago_ms,
+                reason,
+            };
+            if shed_ms > 0
+                && sound
+                    .try_send(missing((shed_ms + piece_ms, piece_ms), GapReason::Overload))
+                    .is_ok()
+            {
                 shed_ms = 0;
             }
-            let piece_ms = samples.len() as u64 * 1_000 / SAMPLE_RATE_HZ as u64;
+            if let Some(silent_ms) = silence.over(&samples)
+                && silence.was_lost(silent_ms, packets_lost(&audio).await)
+            {
+                tracing::info!(track, silent_ms, "the sound of a track was lost on its way");
+                let ago_ms = (silent_ms + piece_ms, piece_ms);
+                // A queue that is full is told of below, and so of more than this.
+                let _ = sound.try_send(missing(ago_ms, GapReason::ConnectionLost));
+            } else if silence.asks() {
+                silence.lost_so_far(packets_lost(&audio).await);
+            }
             // A session that is ten seconds behind hears a gap; waiting here would only hide it.
             if sound.try_send(FromTrack::Samples { track, samples }).is_err() {
                 shed_pieces += 1;
