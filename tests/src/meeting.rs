@@ -107,14 +107,7 @@ impl Meeting {
     /// One of the two does not start.
     pub async fn transcriber(&mut self) -> Result<Transcriber> {
         let parts = parts(&Cache::open()?)?;
-        let transcriber = Transcriber::start(&parts, &setup::binaries()?, &self.run.path).await?;
-        let agent = &mut self.house.agent;
-        agent.stop().await;
-        agent.set("RAPPORTEUR_TRANSCRIPTION_URL", format!("{}/v1", transcriber.url));
-        agent.set("RAPPORTEUR_TRANSCRIPTION_KEY", &transcriber.api_key);
-        agent.set("RAPPORTEUR_TRANSCRIPTION_MODEL", "whisper-1");
-        agent.launch().await?;
-        Ok(transcriber)
+        self.house.transcriber(&parts, &setup::binaries()?).await
     }
 
     /// Goes on in another room, which is due now and has a setting of its own, for instance `recognisers`.

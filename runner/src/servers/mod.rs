@@ -117,6 +117,21 @@ impl House {
         })
     }
 
+    /// A transcriber, which is given to the agent as its OpenAI-compatible endpoint: the agent is started again for it.
+    ///
+    /// # Errors
+    /// One of the two does not start.
+    pub async fn transcriber(&mut self, parts: &Parts, binaries: &Path) -> Result<Transcriber> {
+        let transcriber = Transcriber::start(parts, binaries, &self.folder).await?;
+        let agent = &mut self.agent;
+        agent.stop().await;
+        agent.set("RAPPORTEUR_TRANSCRIPTION_URL", format!("{}/v1", transcriber.url));
+        agent.set("RAPPORTEUR_TRANSCRIPTION_KEY", &transcriber.api_key);
+        agent.set("RAPPORTEUR_TRANSCRIPTION_MODEL", "whisper-1");
+        agent.launch().await?;
+        Ok(transcriber)
+    }
+
     /// Stops everything in order: the agent drains first, the database goes last.
     pub async fn stop(mut self) {
         self.agent.stop().await;
