@@ -25,7 +25,7 @@ pub use audio::Audio;
 pub use chain::{Chain, ChainError, ChainLimits, ChainNotice, LINKS_MAX as CHAIN_LINKS_MAX};
 pub use listener::{Listener, ListenerEvent, ListenerOptions};
 pub use recogniser::{
-    RecogniseError, Recognised, Recogniser, RecogniserLoad, Request, RequestKind, StreamId,
+    RecogniseError, Recognised, Recogniser, RecogniserLoad, Request, RequestKind, Sent, StreamId,
 };
 pub use service::ApiKey;
 pub use speakers::{

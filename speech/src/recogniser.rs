@@ -8,6 +8,8 @@
 //! | [`Realtime`](crate::realtime::Realtime) | a service | no | the words that are there already |
 //! | [`Chain`](crate::Chain) | the first of several that has them | as these do | the first of several that gives them |
 
+use std::time::Duration;
+
 use tokio::sync::oneshot;
 
 use crate::Audio;
@@ -97,6 +99,15 @@ pub struct RecogniserLoad {
     pub at_once: usize,
 }
 
+/// Audio that a service was sent.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Sent {
+    /// The service, as [`Recogniser::engine`] names it.
+    pub engine: String,
+    /// How much.
+    pub audio: Duration,
+}
+
 /// Audio in, words with times out.
 pub trait Recogniser: Send + Sync + std::fmt::Debug {
     /// What recognises, for the record: `kind:model`.
@@ -118,6 +129,12 @@ pub trait Recogniser: Send + Sync + std::fmt::Debug {
     /// The utterance is over, and what was asked for with [`RequestKind::Pause`] has heard all of it: its answer is the record,
     /// and as urgent as a [`RequestKind::Final`].
     fn awaited(&self, _stream: StreamId, _utterance: u64) {}
+
+    /// What services were sent of a track since this was asked last, whether or not words came of it: what they bill. Second
+    /// tries, replays and partials count; what was refused does not. A recogniser of this process sends nothing.
+    fn take_sent(&self, _stream: StreamId) -> Vec<Sent> {
+        Vec::new()
+    }
 
     /// How busy it is.
     fn load(&self) -> RecogniserLoad;

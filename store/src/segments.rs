@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use sqlx::types::Json;
 use uuid::Uuid;
 
-use crate::{Result, Store, StoreError, Turn, coverage, lock_room, storable};
+use crate::{NewUsage, Result, Store, StoreError, Turn, coverage, lock_room, storable, usage};
 
 /// One recognised word.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -83,6 +83,8 @@ pub struct NewSegment {
     pub heard_end_ms: i64,
     /// Whether it comes after its stretch had been given up: by the session itself, or because the session was replaced.
     pub late: bool,
+    /// What it cost, which is in the usage if and only if the segment is in the transcript.
+    pub usage: Vec<NewUsage>,
 }
 
 /// Words as they can be stored and read again. JSON has neither NaN nor infinity.
@@ -161,6 +163,7 @@ impl Store {
         .bind(late)
         .execute(&mut *transaction)
         .await?;
+        usage::insert(&mut transaction, (organisation, room, epoch), &new.usage).await?;
         crate::captions::notify_final(&mut transaction, room, sequence, new.id).await?;
         transaction.commit().await?;
         Ok(sequence)

@@ -1,6 +1,8 @@
-//! What a meeting used and cost: quantities as they happen, exact after a crash because each carries its own id. What an
-//! agent had not written when it was killed is missing: it writes every ten seconds.
+//! What a meeting used and cost: quantities as they happen, each with its own id, so that none is counted twice. What a segment
+//! cost is written with the segment; of everything else what an agent had not written when it was killed is missing: it writes
+//! every ten seconds.
 
+use sqlx::PgConnection;
 use uuid::Uuid;
 
 use crate::{Result, Store, fence, storable};
@@ -10,7 +12,7 @@ use crate::{Result, Store, fence, storable};
 pub struct NewUsage {
     /// Made before the first attempt: recording the same id again counts once.
     pub id: Uuid,
-    /// `audio_received`, `speech_detected`, `speech_recognised`, `recogniser_compute`, `answer`, `answer_tokens_prompt`, ...
+    /// `audio_received`, `speech_detected`, `speech_recognised`, `recogniser_audio`, `recogniser_compute`, `answer`, `answer_tokens_prompt`, ...
     pub kind: String,
     /// `seconds`, `tokens`, `count`.
     pub unit: String,
@@ -37,6 +39,31 @@ pub struct Usage {
     pub currency: Option<String>,
 }
 
+/// Writes quantities of a session: organisation, room and epoch.
+pub(crate) async fn insert(
+    connection: &mut PgConnection,
+    (organisation, room, epoch): (Uuid, Uuid, i64),
+    usage: &[NewUsage],
+) -> Result<()> {
+    for item in usage {
+        sqlx::query(
+            "INSERT INTO usage_events (id, organisation_id, room_id, epoch, kind, unit, quantity, engine)
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8) ON CONFLICT (id) DO NOTHING",
+        )
+        .bind(item.id)
+        .bind(organisation)
+        .bind(room)
+        .bind(epoch)
+        .bind(storable(&item.kind))
+        .bind(storable(&item.unit))
+        .bind(item.quantity)
+        .bind(storable(&item.engine))
+        .execute(&mut *connection)
+        .await?;
+    }
+    Ok(())
+}
+
 impl Store {
     /// Writes quantities of a session, all or nothing.
     ///
@@ -51,22 +78,7 @@ impl Store {
     ) -> Result<()> {
         let mut transaction = self.pool.begin().await?;
         fence(&mut transaction, organisation, room, epoch).await?;
-        for item in usage {
-            sqlx::query(
-                "INSERT INTO usage_events (id, organisation_id, room_id, epoch, kind, unit, quantity, engine)
-                 VALUES ($1, $2, $3, $4, $5, $6, $7, $8) ON CONFLICT (id) DO NOTHING",
-            )
-            .bind(item.id)
-            .bind(organisation)
-            .bind(room)
-            .bind(epoch)
-            .bind(storable(&item.kind))
-            .bind(storable(&item.unit))
-            .bind(item.quantity)
-            .bind(storable(&item.engine))
-            .execute(&mut *transaction)
-            .await?;
-        }
+        insert(&mut transaction, (organisation, room, epoch), usage).await?;
         transaction.commit().await?;
         Ok(())
     }

@@ -28,7 +28,7 @@ use super::questions::Questions;
 use super::track::{Ear, Track};
 use super::types::{AgentState, EndReason, EventRow, Line, Segment};
 use super::unheard::Unheard;
-use super::usage::Usage;
+use super::usage::{Kind, Usage};
 use super::vocabulary::Vocabulary;
 use super::voices::Voices;
 
@@ -193,6 +193,10 @@ impl<E: Ear> Session<E> {
             }
             Input::TrackMuted { track, muted } => self.track_muted(track, muted, now_ms),
             Input::TrackEnded { track } => self.track_ended(track, now_ms),
+            Input::Sent(speech::Sent { engine, audio }) => {
+                self.usage
+                    .add(Kind::RecogniserAudio, &engine, audio.as_secs_f64());
+            }
             Input::Recognised { ticket, result } => self.recognised(ticket, result, now_ms),
             Input::VoicesHeard { identity, heard } => self.voices_heard(&identity, heard),
             Input::VoicePolicy(policy) => self.voices.set_policy(policy),

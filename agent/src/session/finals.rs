@@ -12,7 +12,7 @@ use super::io::Output;
 use super::shown::Shown;
 use super::track::{AskedPartial, Ear, Speaker, Utterance, partial};
 use super::types::{Caption, Segment, Word};
-use super::usage::Kind;
+use super::usage::{Kind, Usage};
 use super::voices::Spoken;
 use super::words::{line_of, words_of};
 
@@ -95,6 +95,7 @@ impl<A: Clone> FinalRequest<A> {
             engine,
             heard_ms: self.heard_ms,
             late: false,
+            usage: Vec::new(),
         })
     }
 }
@@ -224,13 +225,13 @@ impl<E: Ear> Session<E> {
             words = std::mem::take(&mut request.committed_words);
         }
         let said_ms = request.end_ms - request.start_ms;
-        // Both at once: what is still being recognised would look like a gap.
-        self.usage.add_ms(Kind::SpeechDetected, "", said_ms);
-        // Without an engine nothing was recognised: every attempt failed.
-        if !engine.is_empty() {
-            self.usage.add_ms(Kind::SpeechRecognised, &engine, said_ms);
-        }
         if words.is_empty() {
+            // Both at once: what is still being recognised would look like a gap.
+            self.usage.add_ms(Kind::SpeechDetected, "", said_ms);
+            // Without an engine nothing was recognised: every attempt failed.
+            if !engine.is_empty() {
+                self.usage.add_ms(Kind::SpeechRecognised, &engine, said_ms);
+            }
             self.order.ready(ticket, None, now_ms);
             if !request.shown.text().is_empty() {
                 self.retract(&request);
@@ -248,7 +249,12 @@ impl<E: Ear> Session<E> {
         let track = request.track;
         let spoken = request.spoken();
         let (start_ms, shown) = (request.start_ms, request.shown.text().to_owned());
-        let segment = request.segment(words, engine);
+        let usage = [(Kind::SpeechDetected, ""), (Kind::SpeechRecognised, &*engine)]
+            .map(|(kind, engine)| Usage::line_ms(kind, engine, said_ms, &mut self.ids));
+        let segment = request.segment(words, engine).map(|segment| Segment {
+            usage: usage.into(),
+            ..segment
+        });
         // While it waits to be stored the room sees what it will be.
         if let Some(segment) = segment.as_ref().filter(|segment| segment.text != shown) {
             self.out.push(Output::Partial(Caption {

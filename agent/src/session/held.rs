@@ -12,7 +12,7 @@ use super::hearing::RecogniseError;
 use super::io::Output;
 use super::outbox::Write;
 use super::track::Ear;
-use super::usage::Kind;
+use super::usage::{Kind, Usage};
 use super::words::words_of;
 
 /// Audio that is held at most, all tracks together; beyond it the oldest is given up and stays a gap.
@@ -100,17 +100,25 @@ impl<E: Ear> Session<E> {
             cover: Cover::Empty,
         };
         let said_ms = request.end_ms - request.start_ms;
-        // When it became a gap, it was counted as speech only.
-        self.usage
-            .add_ms(Kind::SpeechRecognised, &hypothesis.engine, said_ms);
         let spoken = request.spoken();
+        // When it became a gap, it was counted as speech: only that it is recognised is new.
+        let engine = hypothesis.engine.clone();
         match request.segment(words, hypothesis.engine) {
             Some(mut segment) => {
                 segment.late = true;
+                segment.usage.push(Usage::line_ms(
+                    Kind::SpeechRecognised,
+                    &engine,
+                    said_ms,
+                    &mut self.ids,
+                ));
                 self.hear_voices(spoken, &segment.words);
                 self.outbox.push(Write::Segment(segment));
             }
-            None => self.coverage.restate(stretch),
+            None => {
+                self.usage.add_ms(Kind::SpeechRecognised, &engine, said_ms);
+                self.coverage.restate(stretch);
+            }
         }
     }
 

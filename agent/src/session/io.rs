@@ -1,6 +1,6 @@
 //! What goes into a session's core and what comes out of it.
 
-use speech::Hypothesis;
+use speech::{Hypothesis, Sent};
 use store::{Consents, VoicePolicy};
 use uuid::Uuid;
 
@@ -93,6 +93,8 @@ pub enum Input<E: Ear> {
         /// Its words.
         result: Result<Hypothesis, RecogniseError>,
     },
+    /// A recognition service was sent audio.
+    Sent(Sent),
     /// An utterance's voices were heard.
     VoicesHeard {
         /// Whose microphone.

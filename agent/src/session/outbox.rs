@@ -201,6 +201,7 @@ mod tests {
             engine: "test".to_owned(),
             heard_ms: (number, number),
             late: false,
+            usage: Vec::new(),
         }
     }
 

@@ -68,6 +68,7 @@ pub fn segment(segment: Segment) -> NewSegment {
         heard_start_ms: signed_ms(segment.heard_ms.0),
         heard_end_ms: signed_ms(segment.heard_ms.1),
         late: segment.late,
+        usage: usage(segment.usage),
     }
 }
 

@@ -43,6 +43,8 @@ pub struct Segment {
     pub heard_ms: (u64, u64),
     /// Whether that stretch had been given up.
     pub late: bool,
+    /// What it cost.
+    pub usage: Vec<UsageRow>,
 }
 
 impl Segment {

@@ -1,5 +1,6 @@
-//! What the session used, summed and written every few seconds. A line that is not confirmed yet keeps its
-//! kind back, so an outage makes lines longer and never more numerous.
+//! What the session used. What a segment cost is written with it, so that the transcript and the usage say the same after a
+//! crash. Everything else is summed and written every few seconds; a line that is not confirmed yet keeps its kind back, so an
+//! outage makes lines longer and never more numerous.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -18,6 +19,8 @@ pub enum Kind {
     SpeechDetected,
     /// Audio that a recogniser turned into a final.
     SpeechRecognised,
+    /// Audio that a recognition service was sent, second tries, replays and partials included.
+    RecogniserAudio,
     /// Time that recognisers computed, partials included.
     RecogniserCompute,
     /// Time that the networks computed that tell voices apart.
@@ -36,6 +39,7 @@ impl Kind {
             Self::AudioReceived => ("audio_received", "seconds"),
             Self::SpeechDetected => ("speech_detected", "seconds"),
             Self::SpeechRecognised => ("speech_recognised", "seconds"),
+            Self::RecogniserAudio => ("recogniser_audio", "seconds"),
             Self::RecogniserCompute => ("recogniser_compute", "seconds"),
             Self::VoicesCompute => ("voices_compute", "seconds"),
             Self::Answer => ("answer", "count"),
@@ -64,6 +68,18 @@ impl Usage {
     /// Adds milliseconds to a sum of seconds.
     pub fn add_ms(&mut self, kind: Kind, engine: &str, ms: u64) {
         self.add(kind, engine, ms as f64 / 1000.0);
+    }
+
+    /// A line of its own, for what is written together with something else.
+    pub fn line_ms(kind: Kind, engine: &str, ms: u64, ids: &mut Ids) -> UsageRow {
+        let (name, unit) = kind.names();
+        UsageRow {
+            id: ids.fresh(),
+            kind: name,
+            unit,
+            quantity: ms as f64 / 1000.0,
+            engine: engine.to_owned(),
+        }
     }
 
     /// The lines to write now: none before it is time, unless `at_once`.

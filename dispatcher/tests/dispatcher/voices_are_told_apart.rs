@@ -29,6 +29,7 @@ fn said(start_ms: i64, text: &str) -> NewSegment {
         heard_start_ms: start_ms,
         heard_end_ms: end_ms,
         late: false,
+        usage: Vec::new(),
         text: text.to_owned(),
         words,
         engine: "test".to_owned(),

@@ -12,7 +12,8 @@ use tokio::time::timeout;
 use super::core::{Change, Core, Course, Step, Wanted};
 use super::{ChainLimits, ChainNotice, LINKS_MAX};
 use crate::{
-    RecogniseError, Recognised, Recogniser, RecogniserLoad, Request, RequestKind, SAMPLES_PER_MS, StreamId,
+    RecogniseError, Recognised, Recogniser, RecogniserLoad, Request, RequestKind, SAMPLES_PER_MS, Sent,
+    StreamId,
 };
 
 /// Why there is no chain.
@@ -162,6 +163,11 @@ impl Recogniser for Chain {
         for link in &self.shared.links {
             link.awaited(stream, utterance);
         }
+    }
+
+    fn take_sent(&self, stream: StreamId) -> Vec<Sent> {
+        let links = self.shared.links.iter();
+        links.flat_map(|link| link.take_sent(stream)).collect()
     }
 
     fn load(&self) -> RecogniserLoad {

@@ -122,6 +122,10 @@ impl Actor {
                     },
                     wire => {
                         let Some(handle) = &mut self.handle else { continue };
+                        if let Output::Send { from, to, .. } = &wire {
+                            let audio = Duration::from_millis(((to - from) / SAMPLES_PER_MS) as u64);
+                            self.service.meter.sent(self.inbox.id(), audio);
+                        }
                         let sent = timeout(SEND_LIMIT, send(handle, wire)).await;
                         if !matches!(sent, Ok(Ok(()))) {
                             self.handle = None;

@@ -9,14 +9,15 @@ use tokio::sync::oneshot;
 
 use super::actor::Actor;
 use super::options::{DeepgramError, DeepgramOptions};
-use crate::service::{Door, Tracks};
-use crate::{Recognised, Recogniser, RecogniserLoad, Request, StreamId};
+use crate::service::{Door, Meter, Tracks};
+use crate::{Recognised, Recogniser, RecogniserLoad, Request, Sent, StreamId};
 
 /// What every stream of a client shares.
 pub(super) struct Service {
     pub(super) options: DeepgramOptions,
     pub(super) client: deepgram::Deepgram,
     pub(super) door: Door,
+    pub(super) meter: Meter,
     pub(super) seed: u64,
     /// How many there were so far, on all tracks.
     pub(super) connections: AtomicU64,
@@ -27,6 +28,7 @@ pub(super) struct Service {
 #[derive(Clone)]
 pub struct Deepgram {
     tracks: Arc<Tracks>,
+    service: Arc<Service>,
     engine: Arc<str>,
 }
 
@@ -70,16 +72,21 @@ impl Deepgram {
         let engine = options.engine().into();
         let service = Arc::new(Service {
             door: Door::new(options.limits.refusal_ms),
+            meter: Meter::default(),
             options,
             client,
             seed: RandomState::new().hash_one(0),
             connections: AtomicU64::new(0),
         });
-        let runtime = Handle::current();
+        let (shared, runtime) = (service.clone(), Handle::current());
         let tracks = Tracks::new(move |inbox| {
-            runtime.spawn(Actor::new(service.clone(), inbox).run());
+            runtime.spawn(Actor::new(shared.clone(), inbox).run());
         });
-        Ok(Self { tracks, engine })
+        Ok(Self {
+            tracks,
+            service,
+            engine,
+        })
     }
 }
 
@@ -90,6 +97,10 @@ impl Recogniser for Deepgram {
 
     fn submit(&self, request: Request) -> oneshot::Receiver<Recognised> {
         self.tracks.submit(request)
+    }
+
+    fn take_sent(&self, stream: StreamId) -> Vec<Sent> {
+        self.service.meter.take(stream, &self.engine)
     }
 
     fn load(&self) -> RecogniserLoad {

@@ -18,10 +18,10 @@ use tokio::time::{sleep, timeout};
 use super::options::{OpenAiError, OpenAiOptions};
 use super::reading::{read_json, read_text};
 use super::sender::{Fault, Sender, Watch};
-use crate::service::{Door, Refusal};
+use crate::service::{Door, Meter, Refusal};
 use crate::{
     Hypothesis, RecogniseError, Recognised, Recogniser, RecogniserLoad, Request, RequestKind, SAMPLES_PER_MS,
-    Word, wav,
+    Sent, StreamId, Word, wav,
 };
 
 /// Finals that may wait. At 20 s each this is 160 MB of audio at most.
@@ -36,6 +36,7 @@ struct Shared {
     engine: String,
     http: reqwest::Client,
     door: Door,
+    meter: Meter,
     /// The model was found to give no times.
     is_timeless: AtomicBool,
     places: Semaphore,
@@ -81,6 +82,7 @@ impl OpenAi {
                 engine: format!("openai:{}", options.model),
                 http,
                 door: Door::new(options.limits.refusal_ms),
+                meter: Meter::default(),
                 is_timeless: AtomicBool::new(false),
                 places: Semaphore::new(options.at_once),
                 waiting_finals: AtomicUsize::new(0),
@@ -125,6 +127,10 @@ impl Recogniser for OpenAi {
             }
         }
         receiver
+    }
+
+    fn take_sent(&self, stream: StreamId) -> Vec<Sent> {
+        self.shared.meter.take(stream, &self.shared.engine)
     }
 
     fn load(&self) -> RecogniserLoad {
@@ -255,7 +261,13 @@ impl Shared {
         };
         let client = Client::build(self.http.clone(), config).with_http_service(sender);
         let form = self.form(request, file, has_times);
+        let audio = Duration::from_millis((request.audio.len() / SAMPLES_PER_MS) as u64);
+        // Before the answer: one that is given up on the way may be billed all the same.
+        self.meter.sent(request.stream, audio);
         let body = client.audio().transcription().create_raw(form).await;
+        if watch.is_free() {
+            self.meter.not_taken(request.stream, audio);
+        }
         let body = body.map_err(|_| watch.fault())?;
         let audio = request.audio.to_vec();
         let words = if watch.is_plain() {

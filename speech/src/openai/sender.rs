@@ -38,6 +38,7 @@ pub(super) enum Fault {
 pub(super) struct Watch {
     fault: Arc<OnceLock<Fault>>,
     is_plain: Arc<OnceLock<()>>,
+    is_free: Arc<OnceLock<()>>,
 }
 
 impl Watch {
@@ -48,6 +49,11 @@ impl Watch {
     /// The answer is plain text, whatever was asked for.
     pub(super) fn is_plain(&self) -> bool {
         self.is_plain.get().is_some()
+    }
+
+    /// The endpoint did not take the request: nobody bills it.
+    pub(super) fn is_free(&self) -> bool {
+        self.is_free.get().is_some()
     }
 
     fn fail(&self, fault: Fault) -> OpenAIError {
@@ -72,9 +78,15 @@ impl Sender {
                 connect = error.is_connect(),
                 "the transcription endpoint cannot be reached"
             );
+            if error.is_connect() {
+                let _ = self.watch.is_free.set(());
+            }
             self.watch.fail(Fault::Failed)
         })?;
         let status = response.status();
+        if !status.is_success() {
+            let _ = self.watch.is_free.set(());
+        }
         let headers = response.headers().clone();
         let body = read(response).await.map_err(|fault| self.watch.fail(fault))?;
         if !status.is_success() {

@@ -134,6 +134,10 @@ impl Actor {
                     },
                     wire => {
                         let Some(socket) = &mut self.socket else { continue };
+                        if let Output::Append { from, to, .. } = &wire {
+                            let audio = rate::length(to - from);
+                            self.service.meter.sent(self.inbox.id(), audio);
+                        }
                         if !matches!(timeout(SEND_LIMIT, send(socket, wire)).await, Ok(Ok(()))) {
                             self.socket = None;
                             inputs.push_back(Input::Lost);

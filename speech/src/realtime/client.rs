@@ -7,14 +7,15 @@ use tokio::sync::oneshot;
 
 use super::actor::Actor;
 use super::options::{RealtimeError, RealtimeOptions};
-use crate::service::{Door, Tracks};
-use crate::{Recognised, Recogniser, RecogniserLoad, Request, StreamId};
+use crate::service::{Door, Meter, Tracks};
+use crate::{Recognised, Recogniser, RecogniserLoad, Request, Sent, StreamId};
 
 /// What every track of a client shares.
 pub(super) struct Service {
     pub(super) options: RealtimeOptions,
     pub(super) engine: String,
     pub(super) door: Door,
+    pub(super) meter: Meter,
 }
 
 /// A handle to the service; clones share its connections. When the last one is gone, what waits is still answered.
@@ -49,6 +50,7 @@ impl Realtime {
         let service = Arc::new(Service {
             engine: format!("openai-realtime:{}", options.model),
             door: Door::new(options.limits.refusal_ms),
+            meter: Meter::default(),
             options,
         });
         let (shared, runtime) = (service.clone(), Handle::current());
@@ -66,6 +68,10 @@ impl Recogniser for Realtime {
 
     fn submit(&self, request: Request) -> oneshot::Receiver<Recognised> {
         self.tracks.submit(request)
+    }
+
+    fn take_sent(&self, stream: StreamId) -> Vec<Sent> {
+        self.service.meter.take(stream, &self.service.engine)
     }
 
     fn load(&self) -> RecogniserLoad {

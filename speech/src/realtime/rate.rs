@@ -3,6 +3,7 @@
 
 use std::f64::consts::PI;
 use std::sync::LazyLock;
+use std::time::Duration;
 
 /// Neighbours on each side.
 const REACH: usize = 12;
@@ -31,6 +32,11 @@ static WEIGHTS: LazyLock<[[f64; TAPS]; 3]> = LazyLock::new(|| {
 /// How many new samples there are for so many old ones.
 pub(super) fn len(samples: usize) -> usize {
     samples * 3 / 2
+}
+
+/// How long so many new samples are.
+pub(super) fn length(samples: usize) -> Duration {
+    Duration::from_micros(samples as u64 * 1_000 / 24)
 }
 
 /// How many of them do not change any more when the audio grows.

@@ -2,12 +2,14 @@
 
 mod door;
 mod gate;
+mod meter;
 mod tracks;
 
 use std::fmt;
 
 pub(crate) use door::Door;
 use gate::Gate;
+pub(crate) use meter::Meter;
 pub(crate) use tracks::{Inbox, Told, Tracks};
 
 use crate::RecogniseError;

@@ -234,6 +234,7 @@ pub(crate) fn new_segment(text: &str) -> NewSegment {
         heard_start_ms: 900,
         heard_end_ms: 2_000,
         late: false,
+        usage: Vec::new(),
         text: text.into(),
         words: vec![Word {
             text: text.into(),

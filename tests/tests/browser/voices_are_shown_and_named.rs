@@ -39,6 +39,7 @@ fn segment() -> NewSegment {
         heard_start_ms: 0,
         heard_end_ms: end_ms,
         late: false,
+        usage: Vec::new(),
         text: WORDS.to_owned(),
         words,
         engine: "test".to_owned(),

@@ -31,6 +31,7 @@ fn said(name: &str, start_ms: i64, text: &str, late: bool) -> NewSegment {
         heard_start_ms: start_ms,
         heard_end_ms: end_ms,
         late,
+        usage: Vec::new(),
         text: text.to_owned(),
         words: vec![Word {
             text: text.to_owned(),

@@ -6,7 +6,7 @@ use std::time::Duration;
 use anyhow::Result;
 use livekit_api::services::agent_dispatch::AgentDispatchClient;
 use livekit_protocol::JobStatus;
-use system_tests::meeting::Meeting;
+use system_tests::meeting::{Meeting, items, stretches};
 
 const LIMIT: Duration = Duration::from_secs(40);
 
@@ -23,6 +23,19 @@ async fn killed_agents_are_replaced() -> Result<()> {
     let before = meeting.segments().await?;
 
     meeting.house.agent.kill();
+    // It has counted what it has recognised, to the last segment.
+    let usage = meeting.api.get(&meeting.path("usage")).await?;
+    let recognised_s: f64 = items(&usage)
+        .filter(|line| line["kind"] == "speech_recognised")
+        .filter_map(|line| line["quantity"].as_f64())
+        .sum();
+    let ledger = meeting.api.get(&meeting.path("coverage?limit=1000")).await?;
+    let transcribed_ms: i64 = stretches(&ledger)
+        .filter(|stretch| stretch["state"] == "transcribed")
+        .filter_map(|stretch| Some(stretch["end_ms"].as_i64()? - stretch["start_ms"].as_i64()?))
+        .sum();
+    assert!(transcribed_ms > 5_000, "{ledger}");
+    assert_eq!((recognised_s * 1_000.0).round() as i64, transcribed_ms);
     meeting.house.agent.launch().await?;
     meeting.wait_for_agent(2).await?;
     // The media server knows which dispatches a worker has, as the dispatcher wants to know; it does not notice that a worker
@@ -47,8 +60,7 @@ async fn killed_agents_are_replaced() -> Result<()> {
     meeting
         .api
         .wait_for(&events, LIMIT, |events| {
-            let heard =
-                system_tests::meeting::items(events).filter(|event| event["kind"] == "track_subscribed");
+            let heard = items(events).filter(|event| event["kind"] == "track_subscribed");
             heard.count() >= 2
         })
         .await?;

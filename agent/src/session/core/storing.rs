@@ -24,6 +24,7 @@ impl<E: Ear> Session<E> {
                     Some(Write::Segment(segment)) => {
                         let range = json!({ "segment": segment.id, "start_ms": segment.start_ms, "end_ms": segment.end_ms });
                         self.event("segment_refused", range);
+                        self.outbox.push(Write::Usage(segment.usage.clone()));
                         self.coverage.restate(refused(segment));
                     }
                     Some(Write::Coverage(_)) => self.coverage.confirmed(),

@@ -78,12 +78,11 @@ fn a_drain_keeps_what_is_being_said_writes_the_usage_and_gives_the_lease_back_la
     assert_eq!(finals(&stored).len(), 1);
     let usage: Vec<&'static str> = writes(&meeting.log)
         .iter()
-        .flat_map(|(_, write)| {
-            if let Write::Usage(rows) = write {
-                rows.clone()
-            } else {
-                Vec::new()
-            }
+        .flat_map(|(_, write)| match write {
+            Write::Usage(rows) => rows.clone(),
+            // What it cost is written with it.
+            Write::Segment(segment) => segment.usage.clone(),
+            _ => Vec::new(),
         })
         .map(|row| row.kind)
         .collect();

@@ -4,6 +4,7 @@ use super::*;
 use crate::session::coverage::{GROWN_MS, Microphone};
 use crate::session::finals::FINAL_ATTEMPTS;
 use crate::session::held::{HELD_MAX_MS, HELD_RETRY_MS};
+use crate::session::types::UsageRow;
 
 /// A database that takes everything, and remembers the ledger.
 #[derive(Default)]
@@ -29,12 +30,11 @@ impl Book {
                         self.microphones.insert(speaker.track_id, microphone);
                     }
                 }
-                Write::Segment(segment) => self.segments.push(segment),
-                Write::Usage(rows) => {
-                    for row in rows {
-                        *self.usage.entry(row.kind).or_default() += row.quantity;
-                    }
+                Write::Segment(segment) => {
+                    self.count(&segment.usage);
+                    self.segments.push(segment);
                 }
+                Write::Usage(rows) => self.count(&rows),
                 _ => {}
             }
             let outputs = meeting.feed(Input::Stored {
@@ -45,6 +45,12 @@ impl Book {
             all.extend(outputs);
         }
         all
+    }
+
+    fn count(&mut self, rows: &[UsageRow]) {
+        for row in rows {
+            *self.usage.entry(row.kind).or_default() += row.quantity;
+        }
     }
 
     fn step(&mut self, meeting: &mut Meeting, outputs: Outputs) -> Outputs {
@@ -395,6 +401,7 @@ fn a_full_outbox_is_a_gap_with_its_reason() {
             engine: "test".into(),
             heard_ms: (0, 1),
             late: false,
+            usage: Vec::new(),
         };
         meeting.session.outbox.push(Write::Segment(segment));
     }

@@ -11,7 +11,7 @@ use utoipa::ToSchema;
 #[derive(Debug, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Price {
-    /// Of what, as in the usage: `speech_recognised`, `answer_tokens_prompt`, ...; 1 to 100 characters.
+    /// Of what, as in the usage: `recogniser_audio`, `answer_tokens_prompt`, ...; 1 to 100 characters.
     #[schema(min_length = 1, max_length = 100)]
     pub kind: String,
     /// The recogniser or model, as in the usage; empty where the usage has none. `deepgram:*` is every engine that begins

@@ -13,7 +13,8 @@ use crate::http::{Json, Path, Problem};
 /// A sum over the meeting.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct UsageItem {
-    /// `audio_received`, `speech_detected`, `speech_recognised`, `recogniser_compute`, `answer`, ...
+    /// `audio_received`, `speech_detected`, `speech_recognised`, `recogniser_audio` (what a recognition service was sent),
+    /// `recogniser_compute`, `answer`, ...
     kind: String,
     /// `seconds`, `tokens`, `count`.
     unit: String,

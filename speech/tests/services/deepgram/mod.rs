@@ -108,6 +108,7 @@ async fn a_line_that_is_cut_costs_nothing() {
     let heard = deepgram.submit(partial).await.unwrap().unwrap();
     assert!(!heard.words.is_empty());
     let last = request(RequestKind::Final, 0, &recording, 0, 5_200);
+    let last_stream = last.stream;
     let heard = deepgram.submit(last).await.unwrap().unwrap();
     check(&heard, 0, 5_200);
     let [cut, again] = server.audio().try_into().unwrap();
@@ -124,6 +125,15 @@ async fn a_line_that_is_cut_costs_nothing() {
     assert_eq!((settled_words + replayed_words, settled_words > 5), (13, true));
     assert!(again == recording[5_200 * 16 - again.len()..5_200 * 16]);
     assert!(again.len() < 5_200 * 16 - 2_000 * 16);
+    // Both are billed, and what was on its way when the line was cut may be.
+    let [sent] = deepgram.take_sent(last_stream).try_into().unwrap();
+    assert_eq!(sent.engine, deepgram.engine());
+    let arrived_ms = ((cut.len() + again.len()) / 16) as u128;
+    assert!(
+        (arrived_ms..=5_200 + arrived_ms).contains(&sent.audio.as_millis()),
+        "{sent:?}"
+    );
+    assert!(sent.audio.as_millis() > 5_200, "{sent:?}");
     server.assert_no_violations();
 }
 

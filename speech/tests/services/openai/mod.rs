@@ -192,6 +192,40 @@ async fn a_final_is_tried_twice_and_a_partial_once() {
 }
 
 #[tokio::test]
+async fn what_the_endpoint_takes_is_counted_and_what_it_refuses_is_not() {
+    let sent_ms = |openai: &OpenAi| -> u128 {
+        let sent = openai.take_sent(StreamId(1));
+        assert!(sent.iter().all(|sent| sent.engine == openai.engine()));
+        sent.iter().map(|sent| sent.audio.as_millis()).sum()
+    };
+    for (behaviours, counted_ms) in [
+        (&[Behaviour::Well][..], 800),
+        (&[Behaviour::Refuse(503), Behaviour::Well], 800),
+        (&[Behaviour::Cut, Behaviour::Well], 1_600),
+        (&[Behaviour::Rubbish("<html>")], 800),
+        (&[Behaviour::Stall], 800),
+        (&[Behaviour::Refuse(401)], 0),
+        (&[Behaviour::SlowDown(Some(20)), Behaviour::SlowDown(Some(20))], 0),
+    ] {
+        let (server, recording) = server(behaviours).await;
+        let mut options = options(&server);
+        options.limits.final_ms = 1_000;
+        let openai = OpenAi::new(options).unwrap();
+        let last = request(RequestKind::Final, &recording, 0, 800);
+        let _ = openai.submit(last).await.unwrap();
+        assert_eq!(sent_ms(&openai), counted_ms, "{behaviours:?}");
+        assert_eq!(sent_ms(&openai), 0, "counted twice");
+    }
+    // Nobody is there.
+    let (gone, recording) = server(&[]).await;
+    let openai = OpenAi::new(options(&gone)).unwrap();
+    drop(gone);
+    let last = request(RequestKind::Final, &recording, 0, 800);
+    assert!(openai.submit(last).await.unwrap().is_err());
+    assert_eq!(sent_ms(&openai), 0);
+}
+
+#[tokio::test]
 async fn a_refusal_has_a_name_and_is_not_tried_again_at_once() {
     for (behaviour, error) in [
         (Behaviour::Refuse(403), RecogniseError::Unauthorised),

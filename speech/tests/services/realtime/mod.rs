@@ -72,10 +72,15 @@ async fn a_growing_utterance_is_sent_once_and_its_words_come_while_it_grows() {
     assert_eq!((last.text(), last.is_whole), (text(0, 9), true));
     assert_eq!(last.engine, format!("openai-realtime:{MODEL}"));
     assert!(last.words[8].end_ms <= 3_600 && last.words[4].start_ms >= 1_000);
-    let next = heard(&realtime, request(RequestKind::Final, 1, 12, 15)).await;
+    let next = request(RequestKind::Final, 1, 12, 15);
+    let stream = next.stream;
+    let next = heard(&realtime, next).await;
     assert_eq!(next.text(), text(12, 15));
     assert!(next.words[0].start_ms >= 4_800);
     assert_eq!(realtime.load().waiting_finals, 0);
+    // Twelve words, each sent once.
+    let [sent] = realtime.take_sent(stream).try_into().unwrap();
+    assert!((4_799..=4_800).contains(&sent.audio.as_millis()), "{sent:?}");
     drop(realtime);
     server.events.wait_for(|event| *event == Event::Closed).await;
     server.assert_no_violations();
