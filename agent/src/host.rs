@@ -148,6 +148,11 @@ impl Sessions for Host {
 
     fn load(&self, jobs: usize) -> f32 {
         let recogniser = self.parts.engines.load();
+        let waiting = i64::try_from(recogniser.waiting_finals).unwrap_or(i64::MAX);
+        self.parts
+            .metrics
+            .recogniser_waiting
+            .store(waiting, Ordering::Relaxed);
         Measured {
             jobs,
             slots: self.slots,

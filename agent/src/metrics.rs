@@ -78,6 +78,10 @@ pub struct Metrics {
     pub store_refusals: AtomicU64,
     /// Recogniser requests that failed or found no place.
     pub recognition_failures: AtomicU64,
+    /// Looks at growing utterances that newer ones took the place of before their turn came.
+    pub looks_overtaken: AtomicU64,
+    /// Finals of all rooms that wait for a place of this process's recogniser, as it was reported last.
+    pub recogniser_waiting: AtomicI64,
     /// Recognisers that were rested because they failed, room by room.
     pub recognisers_rested: AtomicU64,
     /// Recognisers that worked again after a rest.
@@ -194,6 +198,11 @@ impl Metrics {
                 &self.finals_waiting,
             ),
             (
+                "rapporteur_agent_recogniser_waiting",
+                "Finals of all rooms that wait for a place of this process's recogniser.",
+                &self.recogniser_waiting,
+            ),
+            (
                 "rapporteur_agent_registered",
                 "Whether the worker is registered at LiveKit.",
                 &self.registered,
@@ -244,6 +253,11 @@ impl Metrics {
                 "rapporteur_agent_recognition_failures_total",
                 "Recognitions that failed.",
                 &self.recognition_failures,
+            ),
+            (
+                "rapporteur_agent_looks_overtaken_total",
+                "Looks at growing utterances that newer ones took the place of before their turn came.",
+                &self.looks_overtaken,
             ),
             (
                 "rapporteur_agent_recognisers_rested_total",

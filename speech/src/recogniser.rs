@@ -90,7 +90,7 @@ pub enum RecogniseError {
 /// What becomes of a request.
 pub type Recognised = Result<Hypothesis, RecogniseError>;
 
-/// How busy a recogniser is.
+/// How busy a recogniser is, with all who ask it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RecogniserLoad {
     /// Complete utterances that wait for their words.

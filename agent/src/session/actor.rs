@@ -36,6 +36,9 @@ const FLUSH_LIMIT: Duration = Duration::from_secs(2);
 /// The loop looks at its state at least this often.
 const IDLE_LIMIT_MS: u64 = 60_000;
 
+/// How often the session looks at how busy the recogniser is.
+const LOAD_READ_EVERY: Duration = Duration::from_millis(100);
+
 /// Runs a session that holds its lease and has joined its room, to its end.
 pub async fn run(parts: Arc<Parts>, started: Started, stop: Stop) -> Ending {
     let recogniser = recognising::recogniser(&parts, &started);
@@ -141,6 +144,7 @@ impl Actor {
         // They may have changed since the room was read.
         self.consents_changed = true;
         self.voices_changed = true;
+        let mut load_read = Instant::now();
         loop {
             let wake = self.wake();
             let input = tokio::select! {
@@ -161,6 +165,10 @@ impl Actor {
                 event = events.control.recv(), if self.room_is_there => Some(self.control(event)),
                 () = tokio::time::sleep_until(wake) => Some(Input::Tick),
             };
+            if load_read.elapsed() >= LOAD_READ_EVERY {
+                load_read = Instant::now();
+                self.session.recogniser_load(self.caller.recogniser.load());
+            }
             let ending = input.and_then(|input| self.step(input));
             self.count();
             if let Some(ending) = ending {

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use speech::{Diariser, Hypothesis, Recogniser, Sent, StreamId};
+use speech::{Diariser, Recogniser, StreamId};
 use store::StoreError;
 use uuid::Uuid;
 
@@ -33,12 +33,6 @@ const READ_RETRY: Duration = Duration::from_millis(500);
 pub(super) enum Done {
     /// Something for the core.
     Core(Box<Input<ListenerEar>>),
-    /// The recogniser answered, and services were sent so much for it.
-    Recognised {
-        ticket: u64,
-        result: Result<Hypothesis, RecogniseError>,
-        sent: Vec<Sent>,
-    },
     /// The room took a message, or did not. `given`: it was an answer.
     Sent { given: bool },
     /// The live page took a partial, or did not.
@@ -81,11 +75,15 @@ impl Caller {
     pub(super) async fn recognise(self, request: Recognise<speech::Audio>) -> Done {
         let (ticket, stream) = (request.ticket, StreamId(request.track));
         let result = ear::recognise(&*self.recogniser, request).await;
-        if matches!(result, Err(RecogniseError::Failed)) {
-            Metrics::count(&self.parts.metrics.recognition_failures);
+        match result {
+            Err(RecogniseError::Failed | RecogniseError::Overloaded) => {
+                Metrics::count(&self.parts.metrics.recognition_failures);
+            }
+            Err(RecogniseError::Overtaken) => Metrics::count(&self.parts.metrics.looks_overtaken),
+            Ok(_) => {}
         }
         let sent = self.recogniser.take_sent(stream);
-        Done::Recognised { ticket, result, sent }
+        Done::core(Input::Recognised { ticket, result, sent })
     }
 
     pub(super) async fn hear_voices(

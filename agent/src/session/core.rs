@@ -13,6 +13,8 @@ use store::Consents;
 use uuid::Uuid;
 
 use self::ending::voices_until_ms;
+use speech::{RecogniserLoad, Sent};
+
 use super::address::Name;
 use super::asking::Summons;
 use super::coverage::{Coverage, Stretch};
@@ -36,6 +38,8 @@ use super::voices::Voices;
 pub const DRAIN_LIMIT_MS: u64 = 25_000;
 /// Finals that wait for the recogniser before partials stop, and before audio does.
 const FINALS_PENDING: (usize, usize) = (16, 64);
+/// Finals of all rooms that wait for each place of the recogniser before partials stop, and before there are any again.
+const FINALS_QUEUED_EACH: (usize, usize) = (4, 1);
 /// A session that was replaced gives up after so long what it still holds.
 pub const HAND_IN_LIMIT_MS: u64 = 15_000;
 /// So long nothing may be left out before viewers are told that nothing is.
@@ -94,6 +98,8 @@ pub struct Session<E: Ear> {
     shown_pressure: Pressure,
     /// Since when less is left out than viewers are told.
     calm_since_ms: Option<u64>,
+    /// More finals wait for it than it recognises in a second or two.
+    recogniser_is_late: bool,
     phase: Phase,
 }
 
@@ -135,6 +141,7 @@ impl<E: Ear> Session<E> {
             shown_state: AgentState::Listening,
             shown_pressure: Pressure::None,
             calm_since_ms: None,
+            recogniser_is_late: false,
             phase: Phase::Running,
         };
         session.take_over(unheard);
@@ -193,11 +200,13 @@ impl<E: Ear> Session<E> {
             }
             Input::TrackMuted { track, muted } => self.track_muted(track, muted, now_ms),
             Input::TrackEnded { track } => self.track_ended(track, now_ms),
-            Input::Sent(speech::Sent { engine, audio }) => {
-                self.usage
-                    .add(Kind::RecogniserAudio, &engine, audio.as_secs_f64());
+            Input::Recognised { ticket, result, sent } => {
+                for Sent { engine, audio } in sent {
+                    self.usage
+                        .add(Kind::RecogniserAudio, &engine, audio.as_secs_f64());
+                }
+                self.recognised(ticket, result, now_ms);
             }
-            Input::Recognised { ticket, result } => self.recognised(ticket, result, now_ms),
             Input::VoicesHeard { identity, heard } => self.voices_heard(&identity, heard),
             Input::VoicePolicy(policy) => self.voices.set_policy(policy),
             Input::Stored { ticket, result } => self.stored(ticket, result, now_ms),
@@ -270,12 +279,20 @@ impl<E: Ear> Session<E> {
         .unwrap_or(u64::MAX)
     }
 
+    /// How busy the recogniser is with all rooms. Where finals are late, partials would make them later.
+    pub fn recogniser_load(&mut self, load: RecogniserLoad) {
+        let (late, calm) = FINALS_QUEUED_EACH;
+        let bound = if self.recogniser_is_late { calm } else { late };
+        self.recogniser_is_late = load.waiting_finals > bound * load.at_once;
+    }
+
     /// What the session still takes in.
     pub fn pressure(&self) -> Pressure {
         let recogniser = match self.finals.len() {
             waiting if waiting >= FINALS_PENDING.1 => Pressure::NoAudio,
             _ if self.coverage.is_full() => Pressure::NoAudio,
             waiting if waiting >= FINALS_PENDING.0 => Pressure::NoPartials,
+            _ if self.recogniser_is_late => Pressure::NoPartials,
             _ => Pressure::None,
         };
         self.outbox.pressure().max(recogniser)

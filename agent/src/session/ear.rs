@@ -98,6 +98,7 @@ pub async fn recognise(
         Ok(Err(speech::RecogniseError::Overtaken | speech::RecogniseError::NoPartials)) => {
             Err(RecogniseError::Overtaken)
         }
+        Ok(Err(speech::RecogniseError::Overloaded)) => Err(RecogniseError::Overloaded),
         Ok(Err(_)) | Err(_) => Err(RecogniseError::Failed),
     }
 }

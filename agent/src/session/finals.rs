@@ -20,6 +20,8 @@ use super::words::{line_of, words_of};
 pub const FINAL_ATTEMPTS: u32 = 12;
 /// Wait after the first failed attempt; it doubles up to the second figure.
 const FINAL_RETRY_MS: (u64, u64) = (250, 5_000);
+/// Between two attempts where too many wait.
+const OVERLOADED_RETRY_MS: u64 = 1_000;
 /// An attempt without an answer for so long has failed.
 pub(super) const FINAL_ANSWER_LIMIT_MS: u64 = 60_000;
 /// A pause is long enough for the partial that was asked at its beginning, and that partial heard all there is. If it
@@ -187,6 +189,12 @@ impl<E: Ear> Session<E> {
                 };
                 let words = words_of(&hypothesis.words);
                 self.settle(ticket, request, words, hypothesis.engine, now_ms);
+            }
+            // Nothing is wrong with it: its turn will come. That too many wait is what pressure is about.
+            Err(RecogniseError::Overloaded) => {
+                request.attempts = request.attempts.saturating_sub(1);
+                request.asked = false;
+                request.next_ms = now_ms + OVERLOADED_RETRY_MS;
             }
             Err(_) if request.attempts < FINAL_ATTEMPTS => {
                 let doubled_ms = FINAL_RETRY_MS.0 << request.attempts.min(10);

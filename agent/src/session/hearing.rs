@@ -49,8 +49,10 @@ pub struct Recognise<A> {
 pub enum RecogniseError {
     /// A newer request made this one pointless.
     Overtaken,
-    /// It did not work, or there was no place in the queue.
+    /// It did not work.
     Failed,
+    /// There was no place in the queue.
+    Overloaded,
 }
 
 impl<E: Ear> Session<E> {

@@ -92,9 +92,9 @@ pub enum Input<E: Ear> {
         ticket: u64,
         /// Its words.
         result: Result<Hypothesis, RecogniseError>,
+        /// What services were sent of the track since the last answer.
+        sent: Vec<Sent>,
     },
-    /// A recognition service was sent audio.
-    Sent(Sent),
     /// An utterance's voices were heard.
     VoicesHeard {
         /// Whose microphone.

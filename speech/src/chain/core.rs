@@ -146,6 +146,12 @@ impl Core {
         self.ask(course, now_ms)
     }
 
+    /// The link that a new final would be asked of.
+    pub(super) fn serving(&self, now_ms: u64) -> usize {
+        let ready = |link: &Link| link.breaker.is_ready(now_ms);
+        self.links.iter().position(ready).unwrap_or(0)
+    }
+
     /// Nobody waits for the request any more.
     pub(super) fn abandoned(&mut self, course: &mut Course, now_ms: u64) {
         if let Some((link, asked)) = course.asked.take() {

@@ -171,10 +171,12 @@ impl Recogniser for Chain {
     }
 
     fn load(&self) -> RecogniserLoad {
-        let at_once = self.shared.links.iter().map(|link| link.load().at_once).max();
+        let serving = self.shared.decide(|core, now_ms| core.serving(now_ms));
+        let serving = self.shared.links[serving].load();
+        let own = self.shared.waiting_finals.load(Ordering::Relaxed);
         RecogniserLoad {
-            waiting_finals: self.shared.waiting_finals.load(Ordering::Relaxed),
-            at_once: at_once.unwrap_or(1),
+            waiting_finals: own.max(serving.waiting_finals),
+            ..serving
         }
     }
 

@@ -22,6 +22,7 @@ mod leaving_people_keep_their_words;
 mod lost_sound_is_said;
 mod media_servers_restart;
 mod one_microphone_several_voices;
+mod overload_is_said;
 mod recognisers_number_speakers;
 mod recognisers_take_over;
 mod recognition_comes_back;

@@ -98,12 +98,6 @@ impl Actor {
     pub(super) fn done(&mut self, done: Done) -> Option<Input<ListenerEar>> {
         match done {
             Done::Core(input) => return Some(*input),
-            Done::Recognised { ticket, result, sent } => {
-                for sent in sent {
-                    self.step(Input::Sent(sent));
-                }
-                return Some(Input::Recognised { ticket, result });
-            }
             Done::Sent { given } => {
                 self.sending = false;
                 return given.then_some(Input::Given);

@@ -104,7 +104,7 @@ proptest! {
                         outputs.extend(meeting.recognise(&request, "some words"));
                     } else {
                         let failed =
-                            Input::Recognised { ticket: request.ticket, result: Err(RecogniseError::Failed) };
+                            Input::Recognised { sent: Vec::new(), ticket: request.ticket, result: Err(RecogniseError::Failed) };
                         outputs.extend(meeting.feed(failed));
                     }
                 }

@@ -148,6 +148,7 @@ fn nothing_waits_for_a_look_at_a_pause_that_is_over() {
     assert!(is_told(&outputs));
     let newer = one_request(&outputs, Purpose::Partial);
     let outputs = meeting.feed(Input::Recognised {
+        sent: Vec::new(),
         ticket: look.ticket,
         result: Err(RecogniseError::Overtaken),
     });
@@ -165,6 +166,7 @@ fn a_partial_that_does_not_come_is_not_waited_for_long() {
         meeting.hear(1, false);
         let outputs = if overtaken {
             meeting.feed(Input::Recognised {
+                sent: Vec::new(),
                 ticket: partial.ticket,
                 result: Err(RecogniseError::Overtaken),
             })
@@ -186,6 +188,7 @@ fn a_partial_whose_words_are_still_on_their_way_is_no_final() {
         let mut heard = meeting.words(partial.utterance, "Most", partial.start_ms);
         heard.is_whole = false;
         let heard = Input::Recognised {
+            sent: Vec::new(),
             ticket: partial.ticket,
             result: Ok(heard),
         };
@@ -298,6 +301,7 @@ fn a_recogniser_that_fails_is_asked_again_and_in_the_end_the_partial_is_the_reco
     let mut attempts = 1;
     let stored = loop {
         let failed = Input::Recognised {
+            sent: Vec::new(),
             ticket: request.ticket,
             result: Err(RecogniseError::Failed),
         };
@@ -369,4 +373,47 @@ fn a_long_outage_stops_partials_first_then_audio_and_loses_no_final() {
             .iter()
             .any(|(_, write)| matches!(write, Write::Event(event) if event.kind == "audio_shed"))
     );
+}
+
+#[test]
+fn where_other_rooms_keep_the_recogniser_busy_partials_stop_until_it_is_calm() {
+    let mut meeting = Meeting::with_track(1);
+    meeting.settle();
+    let mut pressure = |waiting_finals| {
+        let load = speech::RecogniserLoad {
+            waiting_finals,
+            at_once: 2,
+        };
+        meeting.session.recogniser_load(load);
+        meeting.session.pressure()
+    };
+    let loads = [0, 8, 9, 5, 3, 2, 8].map(&mut pressure);
+    let (all, finals) = (Pressure::None, Pressure::NoPartials);
+    assert_eq!(loads, [all, all, finals, finals, finals, all, all]);
+    pressure(100);
+    for _ in 0..20 {
+        let outputs = meeting.hear(1, true);
+        assert!(requests(&outputs, Purpose::Partial).is_empty());
+    }
+}
+
+#[test]
+fn a_final_without_a_place_waits_for_one_however_long_that_takes() {
+    let mut meeting = Meeting::with_track(1);
+    meeting.settle();
+    let mut request = meeting.speak(1);
+    let mut next = 1;
+    for _ in 0..50 {
+        meeting.feed(Input::Recognised {
+            sent: Vec::new(),
+            ticket: request.ticket,
+            result: Err(RecogniseError::Overloaded),
+        });
+        let outputs = meeting.wait(1_000);
+        request = one_request(&outputs, Purpose::Final);
+        meeting.store_all(&outputs, &mut next);
+    }
+    let outputs = meeting.recognise(&request, "said in a crowd");
+    let stored = meeting.store_all(&outputs, &mut next);
+    assert_eq!(finals(&stored).len(), 1);
 }

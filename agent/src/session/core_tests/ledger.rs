@@ -89,6 +89,7 @@ fn meeting() -> (Meeting, Book) {
 
 fn fail(meeting: &mut Meeting, ticket: u64) -> Outputs {
     meeting.feed(Input::Recognised {
+        sent: Vec::new(),
         ticket,
         result: Err(RecogniseError::Failed),
     })

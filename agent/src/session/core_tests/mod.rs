@@ -207,6 +207,7 @@ impl Meeting {
     pub(super) fn recognise(&mut self, request: &Recognise<Sound>, text: &str) -> Outputs {
         let result = Ok(self.words(request.utterance, text, request.start_ms));
         self.feed(Input::Recognised {
+            sent: Vec::new(),
             ticket: request.ticket,
             result,
         })

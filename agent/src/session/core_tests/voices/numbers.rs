@@ -11,6 +11,7 @@ fn say_numbered(room: &mut Room, connection: u64, numbers: &[Option<u32>]) {
         word.speaker = number.map(|number| SpeakerNumber { connection, number });
     }
     let outputs = room.meeting.feed(Input::Recognised {
+        sent: Vec::new(),
         ticket: request.ticket,
         result: Ok(hypothesis),
     });
