@@ -272,6 +272,16 @@ impl<A> Voices<A> {
         found
     }
 
+    /// Whose voices turned out to be two each: the label that stays and the new one.
+    fn take_splits(&mut self) -> Vec<(String, VoiceLabel, VoiceLabel)> {
+        let mut found = Vec::new();
+        for (identity, participant) in &mut self.participants {
+            let splits = participant.told.take_splits();
+            found.extend(splits.map(|(from, to)| (identity.clone(), from, to)));
+        }
+        found
+    }
+
     /// Takes out of the queue what is of some participants.
     fn give_up(&mut self, why: NotHeard, whose: impl Fn(&Participant) -> bool) {
         let participants = &self.participants;

@@ -33,6 +33,12 @@ impl<E: Ear> Session<E> {
                 json!({ "identity": identity, "voices": voices }),
             );
         }
+        for (identity, from, to) in self.voices.take_splits() {
+            self.event(
+                "voices_split",
+                json!({ "identity": identity, "from": from, "to": to }),
+            );
+        }
         if self.pressure() == Pressure::None {
             while let Some(request) = self.voices.next() {
                 self.out.push(Output::HearVoices(request));

@@ -95,6 +95,8 @@ pub(super) struct Told {
     people_unwritten: BTreeMap<VoiceLabel, Uuid>,
     merges_unwritten: Vec<(VoiceLabel, VoiceLabel)>,
     names_unwritten: Vec<(VoiceLabel, String)>,
+    /// Of which label another was taken off, and nobody was told yet.
+    splits: BTreeSet<(VoiceLabel, VoiceLabel)>,
 }
 
 impl Told {
@@ -121,6 +123,7 @@ impl Told {
             self.put(TurnId { utterance, turn }, row);
         }
         let mut touched = BTreeSet::new();
+        let known = self.labels.clone();
         for event in &heard.events {
             match *event {
                 VoiceEvent::Labelled { turn, label } => {
@@ -129,6 +132,9 @@ impl Told {
                 }
                 VoiceEvent::Corrected { turn, from, to } => {
                     touched.extend([from, to].into_iter().flatten());
+                    // What was one voice is two: the new one takes earlier turns along.
+                    self.splits
+                        .extend(from.zip(to).filter(|(_, to)| !known.contains(to)));
                     self.relabel(turn, to);
                 }
                 VoiceEvent::Merged { from, into } => {
@@ -175,6 +181,11 @@ impl Told {
             self.put(TurnId { utterance, turn }, row);
         }
         self.trim();
+    }
+
+    /// Labels of which others were taken off, with those.
+    pub(super) fn take_splits(&mut self) -> impl Iterator<Item = (VoiceLabel, VoiceLabel)> + use<> {
+        std::mem::take(&mut self.splits).into_iter()
     }
 
     /// Whether there is anything to write.

@@ -32,6 +32,29 @@ fn a_correction_and_a_merge_are_written() {
 }
 
 #[test]
+fn a_voice_that_turns_out_to_be_two_is_an_event() {
+    let mut room = Room::new(VoicePolicy::Several, &[]);
+    room.say_as(1, &[Some(1), Some(1), Some(2)]);
+    let request = room.say(1, UTTERANCE_MS).unwrap();
+    let mut news = heard(request.utterance, &[Some(3)]);
+    for (turn, from, to) in [(0, Some(1), Some(3)), (1, Some(1), Some(2)), (2, None, Some(3))] {
+        let turn = TurnId { utterance: 0, turn };
+        news.events.push(VoiceEvent::Corrected { turn, from, to });
+    }
+    room.answer("p-1", Some(news));
+    let splits: Vec<_> = room
+        .written
+        .iter()
+        .filter_map(|write| match write {
+            Write::Event(event) if event.kind == "voices_split" => Some(event.data.clone()),
+            _ => None,
+        })
+        .collect();
+    // A turn that goes to a voice that was there before is a correction and no split.
+    assert_eq!(splits, [json!({ "identity": "p-1", "from": 1, "to": 3 })]);
+}
+
+#[test]
 fn who_was_named_at_another_microphone_has_the_name_here_too() {
     let mut room = Room::new(VoicePolicy::Several, &[]);
     let request = room.say(1, UTTERANCE_MS).unwrap();
