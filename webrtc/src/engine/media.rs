@@ -21,7 +21,10 @@ use super::{
 };
 use crate::{
     MediaType, RtcError,
-    audio::{EncodedAudio, EncoderOptions, InboundAudio},
+    audio::{
+        EncodedAudio, EncoderOptions, InboundAudio,
+        red::{Packer, RedNumbers},
+    },
     audio_track::RtcAudioTrack,
     media_stream_track::MediaStreamTrack,
     native::{create_random_uuid, frame_cryptor::MediaCryptor},
@@ -81,6 +84,7 @@ pub(super) type Routes = HashMap<u32, Route>;
 pub(super) struct Route {
     inbound: InboundAudio,
     audio_level_id: Option<u8>,
+    red: Option<RedNumbers>,
     cryptor: Option<Arc<MediaCryptor>>,
 }
 
@@ -96,6 +100,8 @@ struct Sender {
     ssrc: u32,
     sequence: u16,
     opus: Option<OpusFormat>,
+    /// Where the other side prefers it.
+    red: Option<Packer>,
     audio_level_id: Option<u8>,
     /// With which options the track's encoder runs for us, if it does.
     attached: Option<EncoderOptions>,
@@ -125,6 +131,7 @@ impl Transceiver {
                 ssrc,
                 sequence: rand::random(),
                 opus: None,
+                red: None,
                 audio_level_id: None,
                 attached: None,
                 parameters: RtpParameters::default(),
@@ -148,6 +155,11 @@ impl Sender {
             MediaStreamTrack::Audio(track) => track.outbound(),
             MediaStreamTrack::Video(_) => None,
         }
+    }
+
+    /// Encrypted frames go one by one.
+    fn sends_red(&self) -> bool {
+        self.red.is_some() && self.cryptor.is_none()
     }
 
     fn detach(&mut self) {
@@ -294,6 +306,9 @@ impl Engine {
         refuse_pictures(track.as_ref());
         transceiver.sender.detach();
         transceiver.sender.track = track;
+        if let Some(red) = &mut transceiver.sender.red {
+            red.forget();
+        }
         self.update_sender(index);
         Ok(())
     }

@@ -17,7 +17,7 @@ use rtc::{
 };
 
 use crate::{
-    audio::{EncodedAudio, RtpAudio, fuzzing::Ear},
+    audio::{EncodedAudio, RtpAudio, fuzzing::Ear, red::Unpacked},
     data_channel::DataChannelInit,
     engine::{
         AudioSink, Engine, MediaKind, Path,
@@ -148,6 +148,15 @@ pub fn sound_packet(data: &[u8]) {
     }
 }
 
+/// The payload of a packet with copies (RFC 2198).
+pub fn red(data: &[u8]) {
+    let payload = Bytes::copy_from_slice(data);
+    if let Some(unpacked) = Unpacked::read(&payload, 111) {
+        let copied: usize = unpacked.copies().map(|copy| copy.frame.len()).sum();
+        assert!(copied + unpacked.frame().len() < data.len());
+    }
+}
+
 /// Opus packets with any sequence numbers and timestamps, played.
 pub fn sound(data: &[u8]) {
     let Some(mut ear) = Ear::new() else { return };
@@ -168,6 +177,7 @@ pub fn sound(data: &[u8]) {
             payload: Bytes::copy_from_slice(payload),
             level_dbov: (a & 1 == 1).then_some(d & 0x7f),
             marker: a & 2 == 2,
+            copy: a & 4 == 4,
         };
         ear.hear(&packet, now);
         now += Duration::from_millis(20);

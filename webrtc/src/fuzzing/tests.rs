@@ -47,6 +47,8 @@ fn seeds() -> Vec<Vec<u8>> {
         &[4, 0x16, 0, 0, 1],
     ]
     .concat();
+    // Three frames in one packet.
+    let red = vec![0xef, 0x1e, 0, 1, 0xef, 0x0f, 0, 2, 0x6f, 1, 2, 2, 3, 3, 3];
     let candidate = b"candidate:1 1 udp 2130706431 127.0.0.1 5000 typ host".to_vec();
     vec![
         offer.into_bytes(),
@@ -58,6 +60,7 @@ fn seeds() -> Vec<Vec<u8>> {
         open,
         sctp,
         candidate,
+        red,
     ]
 }
 
@@ -145,6 +148,7 @@ targets! {
     datagrams: 300,
     reports: 1_000,
     sound_packet: 1_000,
+    red: 1_000,
     sound: 300,
     tcp_stream: 500,
     channel_message: 1_000,

@@ -66,6 +66,7 @@ fn rtp(packet: &EncodedAudio, sequence: usize) -> RtpAudio {
         payload: packet.payload.clone(),
         level_dbov: Some(packet.level_dbov),
         marker: packet.marker,
+        copy: false,
     }
 }
 
