@@ -162,6 +162,13 @@ impl Sender {
         self.red.is_some() && self.cryptor.is_none()
     }
 
+    /// What is sent from now on does not follow what was sent.
+    fn begin_anew(&mut self) {
+        if let Some(red) = &mut self.red {
+            red.forget();
+        }
+    }
+
     fn detach(&mut self) {
         if self.attached.take().is_some()
             && let Some(outbound) = self.outbound()
@@ -282,6 +289,7 @@ impl Engine {
         transceiver.sender.detach();
         transceiver.sender.track = None;
         transceiver.sender.cryptor = None;
+        transceiver.sender.begin_anew();
         self.rtc
             .remove_track(index.into())
             .map_err(RtcError::invalid_state)
@@ -306,9 +314,7 @@ impl Engine {
         refuse_pictures(track.as_ref());
         transceiver.sender.detach();
         transceiver.sender.track = track;
-        if let Some(red) = &mut transceiver.sender.red {
-            red.forget();
-        }
+        transceiver.sender.begin_anew();
         self.update_sender(index);
         Ok(())
     }
@@ -317,6 +323,7 @@ impl Engine {
     pub(crate) fn set_sender_cryptor(&mut self, index: usize, cryptor: Arc<MediaCryptor>) {
         if let Some(transceiver) = self.transceivers.get_mut(index) {
             transceiver.sender.cryptor = Some(cryptor);
+            transceiver.sender.begin_anew();
         }
     }
 

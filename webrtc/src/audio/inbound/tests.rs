@@ -14,6 +14,8 @@ use crate::{
     audio_frame::AudioFrame,
 };
 
+mod redundant;
+
 const MONO: PcmFormat = PcmFormat {
     rate_hz: 16_000,
     channels: 1,
