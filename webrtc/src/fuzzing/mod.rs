@@ -21,7 +21,7 @@ use crate::{
     data_channel::DataChannelInit,
     engine::{
         AudioSink, Engine, MediaKind, Path,
-        fuzzing::{hostile_sctp, readable_report},
+        fuzzing::{hostile_sctp, readable_report, watch_reports},
         sdp,
     },
     peer_connection::OfferOptions,
@@ -130,13 +130,15 @@ pub fn datagrams(data: &[u8]) {
     let _ = engine.take_events();
 }
 
-/// A compound RTCP packet, as it comes out of the cipher.
+/// A compound RTCP packet, as it comes out of the cipher, and what its reports say.
 pub fn reports(data: &[u8]) {
     let mut packet = data.to_vec();
     if let Some((clear, rest)) = packet.split_first_chunk_mut() {
         readable_report(clear, rest);
     }
-    let _ = rtcp::packet::unmarshal(&mut Bytes::from(packet));
+    if let Ok(packets) = rtcp::packet::unmarshal(&mut Bytes::from(packet)) {
+        watch_reports(&packets);
+    }
 }
 
 /// An RTP packet, as it comes out of the cipher, and what its header extension says.

@@ -29,6 +29,11 @@ fn seeds() -> Vec<Vec<u8>> {
         0x80, 200, 0, 6, 0, 0, 0, 1, 1, 2, 3, 4, 5, 6, 7, 8, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0x81, 202,
         0, 3, 0, 0, 0, 1, 1, 1, b'a', 15, 1, b'3', 0, 0,
     ];
+    // On a stream that is sent: a tenth lost, in answer to a report.
+    let received = vec![
+        0x81, 201, 0, 7, 0, 0, 0, 9, 0, 0, 0, 1, 25, 0, 0, 40, 0, 0, 0xff, 0xff, 0, 0, 0, 96, 1, 2, 3, 4, 0,
+        1, 0, 0,
+    ];
     let sound = vec![
         0x90, 0x6f, 0, 1, 0, 0, 0, 1, 0, 0, 0, 2, 0xbe, 0xde, 0, 1, 0x10, 0xff, 0, 0, 0x78, 1, 2, 3,
     ];
@@ -55,6 +60,7 @@ fn seeds() -> Vec<Vec<u8>> {
         binding,
         framed_binding,
         report,
+        received,
         sound,
         hello,
         open,

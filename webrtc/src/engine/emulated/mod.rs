@@ -35,6 +35,7 @@ mod beginning;
 mod encryption;
 pub(crate) mod link;
 mod loss;
+mod pictures;
 mod redundancy;
 mod tests;
 mod ways;
