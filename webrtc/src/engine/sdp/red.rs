@@ -12,25 +12,25 @@ use crate::{audio::red::RedNumbers, engine::settings};
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct RedFormat {
     pub(crate) numbers: RedNumbers,
-    /// It stands before Opus: whoever wrote this wants to receive it.
+    /// It stands before Opus, and its parameters say that nothing but Opus is in it (`111/111`): whoever wrote this wants to
+    /// receive it.
     pub(crate) preferred: bool,
 }
 
-/// RED with nothing but Opus in it, as its parameters say: `111/111`.
 pub(super) fn read(lines: &[&str], opus: u8) -> Option<RedFormat> {
     let formats = formats(lines);
     let place = |number: u8| formats.iter().position(|format| *format == number.to_string());
     let red = red_number(lines)?;
     let (red_at, opus_at) = (place(red)?, place(opus)?);
     let prefix = format!("a=fmtp:{red} ");
-    let parameters = lines.iter().find_map(|line| line.strip_prefix(prefix.as_str()))?;
-    let all_opus = parameters
-        .trim()
-        .split('/')
-        .all(|number| number == opus.to_string());
-    all_opus.then_some(RedFormat {
+    let parameters = lines.iter().find_map(|line| line.strip_prefix(prefix.as_str()));
+    let all_opus = parameters.is_some_and(|parameters| {
+        let mut numbers = parameters.trim().split('/');
+        numbers.all(|number| number == opus.to_string())
+    });
+    Some(RedFormat {
         numbers: RedNumbers { red, opus },
-        preferred: red_at < opus_at,
+        preferred: all_opus && red_at < opus_at,
     })
 }
 
@@ -80,10 +80,12 @@ impl Shown {
     fn agreeing<'a>(&self, parameters: &str, line: &'a str) -> Option<Cow<'a, str>> {
         let agrees = |parameter: &&str| {
             let name = parameter.split('=').next().unwrap_or_default().trim();
-            let ours = settings::OPUS_FMTP
-                .split(';')
-                .find(|ours| ours.split('=').next() == Some(name));
-            ours.is_none_or(|ours| ours == parameter.trim())
+            let ours = settings::OPUS_FMTP.split(';').find(|ours| {
+                ours.split('=')
+                    .next()
+                    .is_some_and(|ours| ours.eq_ignore_ascii_case(name))
+            });
+            ours.is_none_or(|ours| ours.eq_ignore_ascii_case(parameter.trim()))
         };
         if parameters.split(';').all(|parameter| agrees(&parameter)) {
             return Some(line.into());
@@ -191,7 +193,9 @@ mod tests {
         assert_eq!(read("0 111 63"), preferred(false));
         assert_eq!(read("111"), None, "described, but not listed");
         let mixed = RED.replace("111/111", "111/0");
-        assert_eq!(red(&section("0", "63 111", &[OPUS, &mixed])), None);
+        assert_eq!(red(&section("0", "63 111", &[OPUS, &mixed])), preferred(false));
+        let (silent, _) = RED.split_at(RED.find("a=fmtp").expect("parameters"));
+        assert_eq!(red(&section("0", "63 111", &[OPUS, silent])), preferred(false));
     }
 
     #[test]
@@ -212,7 +216,7 @@ mod tests {
     fn the_stack_is_shown_no_parameters_that_make_it_drop_opus() {
         let opus = OPUS.replace(
             "minptime=10;useinbandfec=1",
-            "minptime=3; useinbandfec=0;stereo=1",
+            "minptime=3; UseInbandFEC=0;stereo=1",
         );
         let shown = adapt_remote(&description(&[section("0", "63 111", &[&opus, RED])]));
         assert!(shown.contains("a=fmtp:111 stereo=1\r\n"), "{shown}");
