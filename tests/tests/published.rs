@@ -1,5 +1,5 @@
-//! What is asked for when a track is published arrives: its loudness makes somebody an active speaker, its bit rate and silence
-//! show in what the other side receives.
+//! What is asked for when a track is published arrives: its loudness makes somebody an active speaker; its bit rate, its silence and
+//! copies against loss show in what the other side receives.
 
 use std::path::Path;
 use std::time::Duration;
