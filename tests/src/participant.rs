@@ -121,7 +121,7 @@ impl Participant {
     /// # Errors
     /// The server refuses the token or cannot be reached.
     pub async fn join(url: &str, token: &str) -> Result<(Self, mpsc::Receiver<Heard>)> {
-        Self::join_with(url, token, RoomOptions::default()).await
+        Self::join_with(url, token, RoomOptions::default(), true).await
     }
 
     /// As [`Participant::join`], without hearing anybody: many on one machine leave its processors to what is measured.
@@ -129,15 +129,22 @@ impl Participant {
     /// # Errors
     /// As [`Participant::join`].
     pub async fn join_deaf(url: &str, token: &str) -> Result<(Self, mpsc::Receiver<Heard>)> {
-        let mut options = RoomOptions::default();
-        options.auto_subscribe = false;
-        Self::join_with(url, token, options).await
+        Self::join_with(url, token, deaf(), true).await
+    }
+
+    /// As [`Participant::join_deaf`], from a client that sends no redundant sound (RFC 2198).
+    ///
+    /// # Errors
+    /// As [`Participant::join`].
+    pub async fn join_deaf_without_red(url: &str, token: &str) -> Result<(Self, mpsc::Receiver<Heard>)> {
+        Self::join_with(url, token, deaf(), false).await
     }
 
     async fn join_with(
         url: &str,
         token: &str,
         options: RoomOptions,
+        red: bool,
     ) -> Result<(Self, mpsc::Receiver<Heard>)> {
         let (room, events) = Room::connect(url, token, options)
             .await
@@ -158,7 +165,7 @@ impl Participant {
         let track = LocalAudioTrack::create_audio_track("microphone", RtcAudioSource::Native(source.clone()));
         let options = TrackPublishOptions {
             source: TrackSource::Microphone,
-            red: false,
+            red,
             ..Default::default()
         };
         room.local_participant()
@@ -251,6 +258,12 @@ impl Participant {
         self.source.clear_buffer();
         self.room.close().await.context("leaving the room")
     }
+}
+
+fn deaf() -> RoomOptions {
+    let mut options = RoomOptions::default();
+    options.auto_subscribe = false;
+    options
 }
 
 /// Turns LiveKit's events into reports until the room or the reader is gone.

@@ -1,5 +1,5 @@
-//! What is asked for when a track is published arrives: its loudness makes somebody an active speaker, its bit rate and silence
-//! show in what the other side receives.
+//! What is asked for when a track is published arrives: its loudness makes somebody an active speaker; its bit rate, its silence and
+//! copies against loss show in what the other side receives.
 
 use std::path::Path;
 use std::time::Duration;
@@ -16,7 +16,7 @@ use runner::parts;
 use runner::servers::Livekit;
 use system_tests::room_events::{event, first_sound};
 use system_tests::token::token;
-use system_tests::tone::{RATE_HZ, play, publish};
+use system_tests::tone::{RATE_HZ, pitch_hz, play, publish};
 use tokio::sync::mpsc::UnboundedReceiver;
 
 const LIMIT: Duration = Duration::from_secs(30);
@@ -147,6 +147,7 @@ async fn bit_rate_and_silence_are_as_asked_for() -> Result<()> {
     let with = |max_bitrate, dtx| TrackPublishOptions {
         audio_encoding: Some(AudioEncoding { max_bitrate }),
         dtx,
+        red: false,
         ..TrackPublishOptions::default()
     };
     let (packets, narrow) = received(&mut ground, 440.0, with(12_000, true)).await?;
@@ -163,5 +164,27 @@ async fn bit_rate_and_silence_are_as_asked_for() -> Result<()> {
         packets > 40.0,
         "{packets} packets a second of silence that is sent"
     );
+    ground.end().await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn each_packet_carries_the_one_before_where_that_is_asked_for() -> Result<()> {
+    let mut ground = Ground::begin("redundant").await?;
+    let with = |red| TrackPublishOptions {
+        red,
+        dtx: false,
+        ..TrackPublishOptions::default()
+    };
+    let (plain_packets, plain) = received(&mut ground, 440.0, with(false)).await?;
+    let (packets, redundant) = received(&mut ground, 440.0, with(true)).await?;
+    let times = (redundant / packets) / (plain / plain_packets);
+    assert!(
+        (1.8..2.4).contains(&times),
+        "{plain} and {redundant} bytes a second"
+    );
+    let tone = publish(&ground.alice, 440.0).await?;
+    let heard_hz = pitch_hz(&mut ground.ben_hears, LIMIT).await?;
+    tone.abort();
+    assert!((heard_hz - 440.0).abs() < 5.0, "{heard_hz} Hz");
     ground.end().await
 }

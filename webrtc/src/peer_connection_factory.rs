@@ -108,12 +108,20 @@ impl fmt::Debug for PeerConnectionFactory {
 fn capabilities(media_type: MediaType) -> RtpCapabilities {
     match MediaKind::of(media_type) {
         Some(MediaKind::Audio) => RtpCapabilities {
-            codecs: vec![RtpCodecCapability {
-                channels: Some(2),
-                clock_rate: Some(48_000),
-                mime_type: "audio/opus".to_owned(),
-                sdp_fmtp_line: Some(OPUS_FMTP.to_owned()),
-            }],
+            codecs: vec![
+                RtpCodecCapability {
+                    channels: Some(2),
+                    clock_rate: Some(48_000),
+                    mime_type: "audio/opus".to_owned(),
+                    sdp_fmtp_line: Some(OPUS_FMTP.to_owned()),
+                },
+                RtpCodecCapability {
+                    channels: Some(2),
+                    clock_rate: Some(48_000),
+                    mime_type: "audio/red".to_owned(),
+                    sdp_fmtp_line: None,
+                },
+            ],
             header_extensions: vec![RtpHeaderExtensionCapability {
                 uri: crate::engine::sdp::AUDIO_LEVEL_URI.to_owned(),
                 direction: RtpTransceiverDirection::SendRecv,

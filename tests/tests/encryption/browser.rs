@@ -81,6 +81,11 @@ impl Peer for Page {
         self.order("connect", order).await
     }
 
+    async fn connect_openly(&mut self, url: &str, token: &str) -> Result<()> {
+        self.order("connect_openly", json!({"url": url, "token": token}))
+            .await
+    }
+
     async fn publish(&mut self, hz: f64) -> Result<()> {
         self.order("publish", json!({"hz": hz})).await
     }

@@ -30,6 +30,7 @@ trait Peer: Sized {
     async fn derive_by(&mut self, algorithm: &str) -> Result<()>;
     /// Enters the room. Without a secret it is one who has been told none; keys are ratcheted `window` steps to find one.
     async fn connect(&mut self, url: &str, token: &str, secret: Option<&str>, window: i32) -> Result<()>;
+    async fn connect_openly(&mut self, url: &str, token: &str) -> Result<()>;
     async fn publish(&mut self, hz: f64) -> Result<()>;
     async fn ratchet(&mut self) -> Result<()>;
     async fn say(&mut self, text: &str) -> Result<()>;
@@ -223,6 +224,23 @@ async fn keys_derived_by_hkdf<P: Peer>(ground: &Ground) -> Result<()> {
     theirs.leave().await
 }
 
+/// Without encryption sound goes as RED (RFC 2198), both ways.
+async fn no_encryption<P: Peer>(ground: &Ground) -> Result<()> {
+    let room = ground.room();
+    let (url, token) = (ground.url(), ground.token(&room, "theirs")?);
+    let mut theirs = P::start(ground).await?;
+    theirs.connect_openly(url, &token).await?;
+    let ours = Ours::connect_openly(url, &ground.token(&room, "ours")?).await?;
+    theirs.publish(THEIR_HZ).await?;
+    ours.publish(OUR_HZ).await?;
+    ours.wait_for_tone(THEIR_HZ, LIMIT).await?;
+    wait_for_their_ears(&mut theirs, OUR_HZ).await?;
+    let codec = ours.codec_heard().await?;
+    ensure!(codec == "audio/red", "they come to us as {codec}");
+    ours.leave().await?;
+    theirs.leave().await
+}
+
 macro_rules! scenarios {
     ($peer:ty: $($name:ident),+) => {
         $(
@@ -275,7 +293,7 @@ async fn nothing_of_ours_is_in_the_clear() -> Result<()> {
 
 mod with_python {
     use super::*;
-    scenarios!(python::Python: the_right_key, the_wrong_key, no_key_here, no_key_there, a_ratcheted_key, our_ratcheted_key, keys_derived_by_hkdf);
+    scenarios!(python::Python: the_right_key, the_wrong_key, no_key_here, no_key_there, a_ratcheted_key, our_ratcheted_key, keys_derived_by_hkdf, no_encryption);
 
     #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
     async fn each_has_a_key_of_his_own() -> Result<()> {
@@ -297,5 +315,5 @@ mod with_python {
 
 mod with_a_browser {
     use super::*;
-    scenarios!(browser::Page: the_right_key, the_wrong_key, no_key_here, no_key_there, a_ratcheted_key, our_ratcheted_key, keys_derived_by_hkdf);
+    scenarios!(browser::Page: the_right_key, the_wrong_key, no_key_here, no_key_there, a_ratcheted_key, our_ratcheted_key, keys_derived_by_hkdf, no_encryption);
 }

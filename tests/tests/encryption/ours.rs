@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use anyhow::{Result, ensure};
+use anyhow::{Result, bail, ensure};
 use futures_util::StreamExt as _;
 use livekit::SimulateScenario;
 use livekit::e2ee::key_provider::{KeyProvider, KeyProviderOptions};
@@ -14,6 +14,7 @@ use livekit::prelude::*;
 use livekit::webrtc::audio_source::{AudioSourceOptions, RtcAudioSource, native::NativeAudioSource};
 use livekit::webrtc::audio_stream::native::NativeAudioStream;
 use livekit::webrtc::native::frame_cryptor::EncryptionState;
+use livekit::webrtc::stats::RtcStats;
 use system_tests::tone::{AMPLITUDE, RATE_HZ, play};
 use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::time::Instant;
@@ -58,10 +59,43 @@ impl Ours {
             encryption_type: EncryptionType::Gcm,
             key_provider: keys.clone(),
         });
-        let (room, events) = Room::connect(url, token, room_options).await?;
+        Self::join(url, token, room_options, keys).await
+    }
+
+    /// Without encryption.
+    pub(crate) async fn connect_openly(url: &str, token: &str) -> Result<Self> {
+        let keys = KeyProvider::new(KeyProviderOptions::default());
+        Self::join(url, token, RoomOptions::default(), keys).await
+    }
+
+    async fn join(url: &str, token: &str, options: RoomOptions, keys: KeyProvider) -> Result<Self> {
+        let (room, events) = Room::connect(url, token, options).await?;
         let heard = Arc::<Mutex<Heard>>::default();
         tokio::spawn(follow(events, heard.clone()));
         Ok(Self { room, keys, heard })
+    }
+
+    /// As what sound comes to us: the codec's name.
+    pub(crate) async fn codec_heard(&self) -> Result<String> {
+        let theirs = self.room.remote_participants().into_values();
+        let tracks = theirs.flat_map(|one| one.track_publications().into_values());
+        for track in tracks.filter_map(|publication| publication.track()) {
+            let stats = track.get_stats().await?;
+            let used = stats.iter().find_map(|stats| match stats {
+                RtcStats::InboundRtp(inbound) => Some(inbound.stream.codec_id.clone()),
+                _ => None,
+            });
+            let name = stats.iter().find_map(|stats| match stats {
+                RtcStats::Codec(codec) if Some(&codec.rtc.id) == used.as_ref() => {
+                    Some(codec.codec.mime_type.clone())
+                }
+                _ => None,
+            });
+            if let Some(name) = name {
+                return Ok(name);
+            }
+        }
+        bail!("nothing is heard that has a codec")
     }
 
     pub(crate) async fn publish(&self, hz: f64) -> Result<()> {

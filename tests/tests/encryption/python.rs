@@ -89,6 +89,11 @@ impl Peer for Python {
         self.order(order, "connected").await.map(drop)
     }
 
+    async fn connect_openly(&mut self, url: &str, token: &str) -> Result<()> {
+        let order = json!({"do": "connect_openly", "url": url, "token": token});
+        self.order(order, "connected").await.map(drop)
+    }
+
     async fn publish(&mut self, hz: f64) -> Result<()> {
         let order = json!({"do": "publish", "hz": hz});
         self.order(order, "published").await.map(drop)

@@ -3,6 +3,7 @@
 //! the streams' queues. A track nobody listens to costs nothing but its counters.
 
 use std::{
+    collections::VecDeque,
     sync::{
         Arc, Weak,
         atomic::{AtomicBool, Ordering},
@@ -21,6 +22,7 @@ use super::{
     playout_stats::PlayoutStats,
     queue::FrameQueue,
     receive::ReceiveStats,
+    red::Unpacked,
     ticker::{self, Pace, Paced},
 };
 use crate::beat;
@@ -28,6 +30,8 @@ use crate::beat;
 /// Packets the driver may leave between two steps; beyond that the oldest are dropped. Four seconds of
 /// sound: more than the jitter buffer takes.
 const MAX_INBOX_PACKETS: usize = 200;
+/// So many packets with copies are remembered by their timestamps: more than copies reach back.
+const MAX_REMEMBERED_PACKETS: usize = 16;
 /// After the track has ended, what is still buffered is played for this many slots at most.
 const MAX_DRAIN_SLOTS: usize = 100;
 
@@ -65,8 +69,20 @@ struct Inbox {
     packets: Vec<(RtpAudio, Instant)>,
     received: ReceiveStats,
     dropped: u64,
+    /// Timestamps of packets that came with copies of others.
+    recent: VecDeque<u32>,
     /// The ticker calls, so somebody listens.
     paced: bool,
+}
+
+impl Inbox {
+    fn push(&mut self, packet: RtpAudio, arrival: Instant) {
+        if self.packets.len() >= MAX_INBOX_PACKETS {
+            self.packets.remove(0);
+            self.dropped += 1;
+        }
+        self.packets.push((packet, arrival));
+    }
 }
 
 #[derive(Default)]
@@ -110,11 +126,45 @@ impl InboundAudio {
         if !inbox.paced || self.is_closed() {
             return;
         }
-        if inbox.packets.len() >= MAX_INBOX_PACKETS {
-            inbox.packets.remove(0);
-            inbox.dropped += 1;
+        inbox.push(packet, arrival);
+    }
+
+    /// Takes a packet that has been counted and carries earlier ones (RFC 2198): those that have not come are pushed before it.
+    pub(crate) fn push_red(&self, packet: &RtpAudio, opus: u8, arrival: Instant) {
+        let mut inbox = self.inner.inbox.lock();
+        if !inbox.paced || self.is_closed() {
+            return;
         }
-        inbox.packets.push((packet, arrival));
+        let Some(unpacked) = Unpacked::read(&packet.payload, opus) else {
+            inbox.dropped += 1;
+            return;
+        };
+        // Before the first packet nothing is missed.
+        let has_begun = !inbox.recent.is_empty();
+        for copy in unpacked.copies().filter(|_| has_begun) {
+            let timestamp = packet.timestamp.wrapping_sub(copy.offset_rtp);
+            if inbox.recent.contains(&timestamp) {
+                continue;
+            }
+            let missed = RtpAudio {
+                sequence: packet.sequence.wrapping_sub(copy.packets),
+                timestamp,
+                payload: copy.frame,
+                level_dbov: None,
+                marker: false,
+                copy: true,
+            };
+            inbox.push(missed, arrival);
+        }
+        if inbox.recent.len() >= MAX_REMEMBERED_PACKETS {
+            inbox.recent.pop_front();
+        }
+        inbox.recent.push_back(packet.timestamp);
+        let packet = RtpAudio {
+            payload: unpacked.frame(),
+            ..packet.clone()
+        };
+        inbox.push(packet, arrival);
     }
 
     /// The track has ended: streams get what is buffered, then their end.
@@ -241,6 +291,7 @@ impl Inbound {
         if listening.players.is_empty() {
             let mut inbox = self.inbox.lock();
             inbox.packets = Vec::new();
+            inbox.recent = VecDeque::new();
             inbox.paced = false;
             return false;
         }

@@ -23,6 +23,7 @@ mod playout;
 mod playout_stats;
 pub(crate) mod queue;
 mod receive;
+pub(crate) mod red;
 mod remix;
 mod resample;
 pub(crate) mod source;
@@ -45,6 +46,8 @@ pub(crate) struct RtpAudio {
     /// RFC 6464: 0 is the loudest, 127 is digital silence.
     pub level_dbov: Option<u8>,
     pub marker: bool,
+    /// It did not come by itself, but within a later packet.
+    pub copy: bool,
 }
 
 /// An Opus frame to be sent in one RTP packet.

@@ -56,6 +56,8 @@ struct Packet {
     marker: bool,
     duration: i64,
     arrival: i64,
+    /// It came within a later one.
+    copy: bool,
 }
 
 /// All times are in units of 1/48000 s, timestamps and arrivals alike.
@@ -122,6 +124,10 @@ impl Playout {
             self.stats.packets_discarded += 1;
             return;
         };
+        if packet.copy {
+            self.admit_copy(packet, duration, arrival);
+            return;
+        }
         let timestamp = timestamp_near(self.last_timestamp, packet.timestamp);
         let deviation = self.delay.deviation(arrival, timestamp).unwrap_or(0);
         if deviation.abs() <= RESTART_RTP {
@@ -171,15 +177,40 @@ impl Playout {
             self.last_timestamp = Some(timestamp);
         }
         self.delay.observe(arrival, timestamp);
-        let played = self.next.is_some_and(|next| timestamp + duration / 2 < next);
-        if played || self.packets.contains_key(&timestamp) {
+        // Rather itself than a copy of it.
+        let is_there = self.packets.get(&timestamp).is_some_and(|there| !there.copy);
+        if is_there || self.is_played(timestamp, duration) {
             self.stats.packets_discarded += 1;
             return;
         }
+        self.keep(packet, sequence, timestamp, duration, arrival);
+    }
+
+    /// Takes a packet out of a later one where it is missing. It says nothing of the network, and where it turns up after all it
+    /// is no double of itself.
+    fn admit_copy(&mut self, packet: &RtpAudio, duration: i64, arrival: i64) {
+        // To who has heard nothing yet nothing is missing.
+        let (Some(last), Some(newest)) = (self.last_timestamp, self.recent.newest()) else {
+            return;
+        };
+        let timestamp = timestamp_near(Some(last), packet.timestamp);
+        let is_near = (timestamp - last).abs() <= RESTART_RTP;
+        if is_near && !self.packets.contains_key(&timestamp) && !self.is_played(timestamp, duration) {
+            let sequence = sequence_near(Some(newest), packet.sequence);
+            self.keep(packet, sequence, timestamp, duration, arrival);
+        }
+    }
+
+    fn is_played(&self, timestamp: i64, duration: i64) -> bool {
+        self.next.is_some_and(|next| timestamp + duration / 2 < next)
+    }
+
+    fn keep(&mut self, packet: &RtpAudio, sequence: i64, timestamp: i64, duration: i64, arrival: i64) {
         let RtpAudio {
             payload,
             level_dbov,
             marker,
+            copy,
             ..
         } = packet.clone();
         self.packets.insert(
@@ -191,6 +222,7 @@ impl Playout {
                 marker,
                 duration,
                 arrival,
+                copy,
             },
         );
         while self.packets.len() > MAX_PACKETS || self.span() > MAX_SPAN_RTP {
@@ -321,6 +353,10 @@ impl Playout {
             .packet_played(delay, self.delay.target(), packet.duration);
         self.next = Some(timestamp + packet.duration);
         self.last_sequence = Some(packet.sequence);
+        if packet.copy {
+            self.stats.packets_recovered += 1;
+            self.delay.lost(now);
+        }
         self.pausing = opus_packet::is_dtx(&packet.payload);
         let empty = opus_packet::is_empty(&packet.payload);
         match self.gate.judge(packet.level_dbov, empty) {

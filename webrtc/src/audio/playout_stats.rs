@@ -11,7 +11,7 @@ pub(crate) struct PlayoutStats {
     pub packets_discarded: u64,
     /// Handed to the decoder; the others were known to be silent.
     pub packets_decoded: u64,
-    /// Lost ones recovered from the copy in the next.
+    /// Lost ones recovered from the copy in a later one, a coarse one of Opus or a whole one (RED).
     pub packets_recovered: u64,
     pub total_samples: u64,
     pub concealed_samples: u64,

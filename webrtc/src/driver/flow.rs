@@ -56,7 +56,8 @@ impl Flow {
     }
 }
 
-/// Whether a datagram is a packet of sound, not of a protocol beside it (RFC 7983) and not a report (RFC 5761, section 4).
+/// Whether a datagram is a packet of sound, not of a protocol beside it (RFC 7983) and not a report (RFC 5761, section 4). One of
+/// pictures looks the same, and is as little to be hurried for: nobody takes it.
 pub(super) fn is_sound(datagram: &[u8]) -> bool {
     matches!(datagram, [128..=191, kind, ..] if !(64..96).contains(&(kind & 0x7f)))
 }

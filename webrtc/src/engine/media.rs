@@ -21,7 +21,10 @@ use super::{
 };
 use crate::{
     MediaType, RtcError,
-    audio::{EncodedAudio, EncoderOptions, InboundAudio},
+    audio::{
+        EncodedAudio, EncoderOptions, InboundAudio,
+        red::{Packer, RedNumbers},
+    },
     audio_track::RtcAudioTrack,
     media_stream_track::MediaStreamTrack,
     native::{create_random_uuid, frame_cryptor::MediaCryptor},
@@ -81,6 +84,7 @@ pub(super) type Routes = HashMap<u32, Route>;
 pub(super) struct Route {
     inbound: InboundAudio,
     audio_level_id: Option<u8>,
+    red: Option<RedNumbers>,
     cryptor: Option<Arc<MediaCryptor>>,
 }
 
@@ -96,6 +100,8 @@ struct Sender {
     ssrc: u32,
     sequence: u16,
     opus: Option<OpusFormat>,
+    /// Where the other side prefers it.
+    red: Option<Packer>,
     audio_level_id: Option<u8>,
     /// With which options the track's encoder runs for us, if it does.
     attached: Option<EncoderOptions>,
@@ -125,6 +131,7 @@ impl Transceiver {
                 ssrc,
                 sequence: rand::random(),
                 opus: None,
+                red: None,
                 audio_level_id: None,
                 attached: None,
                 parameters: RtpParameters::default(),
@@ -147,6 +154,18 @@ impl Sender {
         match self.track.as_ref()? {
             MediaStreamTrack::Audio(track) => track.outbound(),
             MediaStreamTrack::Video(_) => None,
+        }
+    }
+
+    /// Encrypted frames go one by one.
+    fn sends_red(&self) -> bool {
+        self.red.is_some() && self.cryptor.is_none()
+    }
+
+    /// What is sent from now on does not follow what was sent.
+    fn begin_anew(&mut self) {
+        if let Some(red) = &mut self.red {
+            red.forget();
         }
     }
 
@@ -270,6 +289,7 @@ impl Engine {
         transceiver.sender.detach();
         transceiver.sender.track = None;
         transceiver.sender.cryptor = None;
+        transceiver.sender.begin_anew();
         self.rtc
             .remove_track(index.into())
             .map_err(RtcError::invalid_state)
@@ -294,6 +314,7 @@ impl Engine {
         refuse_pictures(track.as_ref());
         transceiver.sender.detach();
         transceiver.sender.track = track;
+        transceiver.sender.begin_anew();
         self.update_sender(index);
         Ok(())
     }
@@ -302,6 +323,7 @@ impl Engine {
     pub(crate) fn set_sender_cryptor(&mut self, index: usize, cryptor: Arc<MediaCryptor>) {
         if let Some(transceiver) = self.transceivers.get_mut(index) {
             transceiver.sender.cryptor = Some(cryptor);
+            transceiver.sender.begin_anew();
         }
     }
 

@@ -46,7 +46,7 @@ mod early_checks;
 mod emulated;
 #[cfg(any(test, feature = "fuzzing"))]
 pub(crate) mod fuzzing {
-    pub(crate) use super::rtcp::rename_unknown_items as readable_report;
+    pub(crate) use super::rtcp::{rename_unknown_items as readable_report, watch as watch_reports};
     pub(crate) use super::sctp::receiver::hostile_sctp;
 }
 mod media;

@@ -159,7 +159,9 @@ impl Engine {
         self.register_local_candidates();
         let answer = self.rtc.create_answer(None).map_err(RtcError::invalid_state)?;
         self.negotiation.created_answer = Some(answer.sdp.clone());
-        Ok(SessionDescription::from_trusted(answer.sdp, SdpType::Answer))
+        let offer = self.negotiation.pending_remote.as_ref();
+        let answer = sdp::red::without_unoffered(answer.sdp, offer.map_or("", SessionDescription::text));
+        Ok(SessionDescription::from_trusted(answer, SdpType::Answer))
     }
 
     pub(crate) fn set_local_description(

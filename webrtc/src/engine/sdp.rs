@@ -6,6 +6,8 @@
 
 use crate::session_description::SdpParseError;
 
+pub(crate) mod red;
+
 /// The URI of the audio level header extension (RFC 6464).
 pub(crate) const AUDIO_LEVEL_URI: &str = "urn:ietf:params:rtp-hdrext:ssrc-audio-level";
 
@@ -63,6 +65,7 @@ pub(crate) struct MediaSection {
     /// The first media source of the section.
     pub(crate) ssrc: Option<u32>,
     pub(crate) opus: Option<OpusFormat>,
+    pub(crate) red: Option<red::RedFormat>,
     /// The number of the audio level extension.
     pub(crate) audio_level_id: Option<u8>,
     pub(crate) ice_ufrag: Option<String>,
@@ -165,7 +168,8 @@ pub(crate) fn media_sections(text: &str) -> Vec<MediaSection> {
 /// Makes a remote description acceptable to `rtc`:
 /// - a section that claims to send but names no media source would be refused as a whole
 ///   (LiveKit writes such sections for slots without a track): it sends nothing, so it says so;
-/// - candidates that the driver cannot reach are left out.
+/// - candidates that the driver cannot reach are left out;
+/// - sections with Opus have RED too ([`red`]).
 pub(crate) fn adapt_remote(text: &str) -> String {
     let (session, sections) = split_sections(text);
     let mut out = String::with_capacity(text.len());
@@ -175,13 +179,22 @@ pub(crate) fn adapt_remote(text: &str) -> String {
     }
     for lines in sections {
         let replacement = silent_direction(&lines);
+        let red = red::Shown::of(&lines);
         for line in lines.into_iter().filter(|line| keep(line)) {
-            match replacement {
-                Some(direction) if Direction::parse(line).is_some() => {
+            match (replacement, &red) {
+                (Some(direction), _) if Direction::parse(line).is_some() => {
                     push_line(&mut out, direction.attribute());
+                }
+                (_, Some(red)) => {
+                    if let Some(line) = red.line(line) {
+                        push_line(&mut out, &line);
+                    }
                 }
                 _ => push_line(&mut out, line),
             }
+        }
+        if let Some(red) = red {
+            red.finish(&mut out);
         }
     }
     out
@@ -262,6 +275,7 @@ fn read_section(lines: Vec<&str>) -> Option<MediaSection> {
         .find_map(|line| Direction::parse(line))
         .unwrap_or(Direction::SendRecv);
     let (stream_id, track_id) = read_msid(&lines);
+    let opus = read_opus(&lines);
     Some(MediaSection {
         kind: kind.to_owned(),
         mid: mid.to_owned(),
@@ -271,7 +285,10 @@ fn read_section(lines: Vec<&str>) -> Option<MediaSection> {
         ssrc: attribute("ssrc:")
             .and_then(|value| value.split(' ').next())
             .and_then(|value| value.parse().ok()),
-        opus: read_opus(&lines),
+        red: opus
+            .as_ref()
+            .and_then(|opus| red::read(&lines, opus.payload_type)),
+        opus,
         audio_level_id: lines.iter().find_map(|line| read_audio_level_id(line)),
         ice_ufrag: attribute("ice-ufrag:").map(str::to_owned),
         has_rid: attribute("rid:").is_some(),

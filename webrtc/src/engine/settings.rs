@@ -32,6 +32,8 @@ use crate::RtcError;
 
 /// The number under which Opus is offered; answers keep it (RFC 8829 section 5.3.1).
 pub(super) const OPUS_PAYLOAD_TYPE: u8 = 111;
+/// The number under which RED with Opus in it is offered: LiveKit makes RED packets of others' Opus under this one.
+pub(super) const RED_PAYLOAD_TYPE: u8 = 63;
 /// The number under which VP8 is offered.
 pub(super) const VP8_PAYLOAD_TYPE: u8 = 96;
 
@@ -62,19 +64,18 @@ pub(super) fn build(
     relay_only: bool,
 ) -> Result<RTCPeerConnection, RtcError> {
     let mut media = MediaEngine::default();
-    for kind in [MediaKind::Audio, MediaKind::Video] {
-        let payload_type = match kind {
-            MediaKind::Audio => OPUS_PAYLOAD_TYPE,
-            MediaKind::Video => VP8_PAYLOAD_TYPE,
+    let codecs = [
+        (MediaKind::Audio, codec(MediaKind::Audio), OPUS_PAYLOAD_TYPE),
+        (MediaKind::Audio, red(), RED_PAYLOAD_TYPE),
+        (MediaKind::Video, codec(MediaKind::Video), VP8_PAYLOAD_TYPE),
+    ];
+    for (kind, rtp_codec, payload_type) in codecs {
+        let codec = RTCRtpCodecParameters {
+            rtp_codec,
+            payload_type,
         };
         media
-            .register_codec(
-                RTCRtpCodecParameters {
-                    rtp_codec: codec(kind),
-                    payload_type,
-                },
-                kind.into(),
-            )
+            .register_codec(codec, kind.into())
             .map_err(RtcError::internal)?;
     }
     media
@@ -128,6 +129,15 @@ pub(super) fn bare(now: Instant) -> Result<RTCPeerConnection, RtcError> {
         .with_setting_engine(SettingEngineBuilder::new().with_crypto_provider(crypto).build())
         .build(now)
         .map_err(RtcError::internal)
+}
+
+/// Opus twice (RFC 2198).
+fn red() -> RTCRtpCodec {
+    RTCRtpCodec {
+        mime_type: "audio/red".to_owned(),
+        sdp_fmtp_line: format!("{OPUS_PAYLOAD_TYPE}/{OPUS_PAYLOAD_TYPE}"),
+        ..codec(MediaKind::Audio)
+    }
 }
 
 /// The one codec of each kind.

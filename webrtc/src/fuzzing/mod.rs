@@ -17,11 +17,11 @@ use rtc::{
 };
 
 use crate::{
-    audio::{EncodedAudio, RtpAudio, fuzzing::Ear},
+    audio::{EncodedAudio, RtpAudio, fuzzing::Ear, red::Unpacked},
     data_channel::DataChannelInit,
     engine::{
         AudioSink, Engine, MediaKind, Path,
-        fuzzing::{hostile_sctp, readable_report},
+        fuzzing::{hostile_sctp, readable_report, watch_reports},
         sdp,
     },
     peer_connection::OfferOptions,
@@ -130,13 +130,15 @@ pub fn datagrams(data: &[u8]) {
     let _ = engine.take_events();
 }
 
-/// A compound RTCP packet, as it comes out of the cipher.
+/// A compound RTCP packet, as it comes out of the cipher, and what its reports say.
 pub fn reports(data: &[u8]) {
     let mut packet = data.to_vec();
     if let Some((clear, rest)) = packet.split_first_chunk_mut() {
         readable_report(clear, rest);
     }
-    let _ = rtcp::packet::unmarshal(&mut Bytes::from(packet));
+    if let Ok(packets) = rtcp::packet::unmarshal(&mut Bytes::from(packet)) {
+        watch_reports(&packets);
+    }
 }
 
 /// An RTP packet, as it comes out of the cipher, and what its header extension says.
@@ -145,6 +147,15 @@ pub fn sound_packet(data: &[u8]) {
         for id in 1..16 {
             let _ = packet.header.get_extension(id);
         }
+    }
+}
+
+/// The payload of a packet with copies (RFC 2198).
+pub fn red(data: &[u8]) {
+    let payload = Bytes::copy_from_slice(data);
+    if let Some(unpacked) = Unpacked::read(&payload, 111) {
+        let copied: usize = unpacked.copies().map(|copy| copy.frame.len()).sum();
+        assert!(copied + unpacked.frame().len() < data.len());
     }
 }
 
@@ -168,6 +179,7 @@ pub fn sound(data: &[u8]) {
             payload: Bytes::copy_from_slice(payload),
             level_dbov: (a & 1 == 1).then_some(d & 0x7f),
             marker: a & 2 == 2,
+            copy: a & 4 == 4,
         };
         ear.hear(&packet, now);
         now += Duration::from_millis(20);

@@ -29,6 +29,11 @@ fn seeds() -> Vec<Vec<u8>> {
         0x80, 200, 0, 6, 0, 0, 0, 1, 1, 2, 3, 4, 5, 6, 7, 8, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0x81, 202,
         0, 3, 0, 0, 0, 1, 1, 1, b'a', 15, 1, b'3', 0, 0,
     ];
+    // On a stream that is sent: a tenth lost, in answer to a report.
+    let received = vec![
+        0x81, 201, 0, 7, 0, 0, 0, 9, 0, 0, 0, 1, 25, 0, 0, 40, 0, 0, 0xff, 0xff, 0, 0, 0, 96, 1, 2, 3, 4, 0,
+        1, 0, 0,
+    ];
     let sound = vec![
         0x90, 0x6f, 0, 1, 0, 0, 0, 1, 0, 0, 0, 2, 0xbe, 0xde, 0, 1, 0x10, 0xff, 0, 0, 0x78, 1, 2, 3,
     ];
@@ -47,17 +52,21 @@ fn seeds() -> Vec<Vec<u8>> {
         &[4, 0x16, 0, 0, 1],
     ]
     .concat();
+    // Three frames in one packet.
+    let red = vec![0xef, 0x1e, 0, 1, 0xef, 0x0f, 0, 2, 0x6f, 1, 2, 2, 3, 3, 3];
     let candidate = b"candidate:1 1 udp 2130706431 127.0.0.1 5000 typ host".to_vec();
     vec![
         offer.into_bytes(),
         binding,
         framed_binding,
         report,
+        received,
         sound,
         hello,
         open,
         sctp,
         candidate,
+        red,
     ]
 }
 
@@ -145,6 +154,7 @@ targets! {
     datagrams: 300,
     reports: 1_000,
     sound_packet: 1_000,
+    red: 1_000,
     sound: 300,
     tcp_stream: 500,
     channel_message: 1_000,

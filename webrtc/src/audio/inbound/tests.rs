@@ -14,6 +14,8 @@ use crate::{
     audio_frame::AudioFrame,
 };
 
+mod redundant;
+
 const MONO: PcmFormat = PcmFormat {
     rate_hz: 16_000,
     channels: 1,
@@ -66,6 +68,7 @@ fn rtp(packet: &EncodedAudio, sequence: usize) -> RtpAudio {
         payload: packet.payload.clone(),
         level_dbov: Some(packet.level_dbov),
         marker: packet.marker,
+        copy: false,
     }
 }
 

@@ -65,6 +65,7 @@ fn packets_of(
                 payload: Bytes::copy_from_slice(&buffer[..length]),
                 level_dbov: Some(LEVEL),
                 marker: n == 0,
+                copy: false,
             };
             (n as i64 * 20_000, packet)
         })
@@ -360,6 +361,7 @@ fn any_packet() -> impl Strategy<Value = (i64, RtpAudio)> {
                     payload: payload.into(),
                     level_dbov,
                     marker,
+                    copy: false,
                 },
             )
         },

@@ -12,6 +12,7 @@ use bytes::Bytes;
 use rtc::ice::url::{SchemeType, Url};
 use tokio::sync::mpsc;
 use tokio_rustls::rustls;
+use zeroize::Zeroizing;
 
 use self::{
     attributes::{reflexive_candidate, relay_candidate},
@@ -92,7 +93,7 @@ pub(super) struct Servers {
 struct Asked {
     url: String,
     username: String,
-    password: String,
+    password: Zeroizing<String>,
     relay: Option<Relay>,
     /// It is being given back.
     closing: bool,
@@ -155,8 +156,8 @@ impl Servers {
 
     fn ask_one(&mut self, server: &IceServer, text: &str, stun: bool) -> bool {
         let asked_before = self.asked.iter().position(|asked| {
-            (&asked.url, &asked.username, &asked.password)
-                == (&text.to_owned(), &server.username, &server.password)
+            (asked.url.as_str(), &asked.username, asked.password.as_str())
+                == (text, &server.username, server.password.as_str())
         });
         let Some(index) = asked_before.or_else(|| self.remember(server, text)) else {
             return false;
@@ -213,7 +214,7 @@ impl Servers {
         let asked = Asked {
             url: url.to_owned(),
             username: server.username.clone(),
-            password: server.password.clone(),
+            password: Zeroizing::new(server.password.clone()),
             relay: None,
             closing: false,
         };
@@ -255,7 +256,7 @@ impl Servers {
             proxy: self.proxies.of(&url).cloned(),
             url,
             username: server.username.clone(),
-            password: server.password.clone(),
+            password: Zeroizing::new(server.password.clone()),
         };
         let reports = self.reports_of_tasks.clone();
         let tell = reports.clone();

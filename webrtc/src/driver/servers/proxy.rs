@@ -11,6 +11,7 @@ use tokio::{
     time::timeout,
 };
 use url::Url;
+use zeroize::Zeroizing;
 
 /// So long a proxy may take; then there is still time to connect directly.
 const TUNNEL_TIMEOUT: Duration = Duration::from_secs(3);
@@ -23,7 +24,7 @@ pub(super) struct Proxy {
     host: String,
     port: u16,
     /// Name and password, as the header has them.
-    authorization: Option<String>,
+    authorization: Option<Zeroizing<String>>,
 }
 
 /// The proxies for connections without TLS and with it.
@@ -68,10 +69,11 @@ impl Proxy {
     /// One that is spoken to without TLS, `http://[NAME:PASSWORD@]HOST[:PORT]`.
     pub(super) fn parse(text: &str) -> Option<Self> {
         let url = Url::parse(text).ok().filter(|url| url.scheme() == "http")?;
-        let decoded = |text: &str| percent_decode_str(text).collect::<Vec<u8>>();
+        let decoded = |text: &str| Zeroizing::new(percent_decode_str(text).collect::<Vec<u8>>());
         let authorization = url.password().map(|password| {
-            let both = [&decoded(url.username())[..], b":", &decoded(password)].concat();
-            format!("Basic {}", BASE64_STANDARD.encode(both))
+            let both = Zeroizing::new([&decoded(url.username())[..], b":", &decoded(password)].concat());
+            let encoded = Zeroizing::new(BASE64_STANDARD.encode(&both));
+            Zeroizing::new(format!("Basic {}", *encoded))
         });
         let host = url.host_str()?;
         Some(Self {
@@ -83,7 +85,7 @@ impl Proxy {
 
     async fn tunnel(&self, host: &str, port: u16) -> io::Result<TcpStream> {
         let mut stream = TcpStream::connect((self.host.as_str(), self.port)).await?;
-        open(&mut stream, host, port, self.authorization.as_deref()).await?;
+        open(&mut stream, host, port, self.authorization.as_ref()).await?;
         Ok(stream)
     }
 }
@@ -106,7 +108,7 @@ async fn open(
     stream: &mut (impl AsyncRead + AsyncWrite + Unpin),
     host: &str,
     port: u16,
-    authorization: Option<&str>,
+    authorization: Option<&Zeroizing<String>>,
 ) -> io::Result<()> {
     if !host.bytes().all(|byte| byte.is_ascii_graphic()) {
         return Err(io::Error::new(io::ErrorKind::InvalidInput, "no name of a host"));
@@ -116,11 +118,15 @@ async fn open(
     } else {
         format!("{host}:{port}")
     };
-    let mut request = format!("CONNECT {target} HTTP/1.1\r\nHost: {target}\r\n");
+    stream
+        .write_all(format!("CONNECT {target} HTTP/1.1\r\nHost: {target}\r\n").as_bytes())
+        .await?;
     if let Some(authorization) = authorization {
-        request += &format!("Proxy-Authorization: {authorization}\r\n");
+        stream.write_all(b"Proxy-Authorization: ").await?;
+        stream.write_all(authorization.as_bytes()).await?;
+        stream.write_all(b"\r\n").await?;
     }
-    stream.write_all(format!("{request}\r\n").as_bytes()).await?;
+    stream.write_all(b"\r\n").await?;
     let mut answer = Vec::new();
     while !answer.ends_with(b"\r\n\r\n") {
         if answer.len() >= MAX_ANSWER_BYTES {
@@ -161,7 +167,7 @@ mod tests {
         let (mut ours, mut theirs) = tokio::io::duplex(64 * 1_024);
         theirs.write_all(answer).await.expect("room");
         let proxy = Proxy::parse(proxy).expect("a proxy");
-        let opened = open(&mut ours, host, 443, proxy.authorization.as_deref()).await;
+        let opened = open(&mut ours, host, 443, proxy.authorization.as_ref()).await;
         theirs.shutdown().await.expect("an end");
         let mut behind = Vec::new();
         ours.read_to_end(&mut behind).await.expect("the rest");

@@ -26,6 +26,7 @@ use tokio::{
     sync::mpsc,
 };
 use tokio_rustls::{TlsConnector, rustls::pki_types::ServerName};
+use zeroize::Zeroizing;
 
 use super::{
     super::{
@@ -65,7 +66,7 @@ pub(super) struct RelayServer {
     /// On the way to it, where it is spoken to over TCP or TLS.
     pub(super) proxy: Option<Proxy>,
     pub(super) username: String,
-    pub(super) password: String,
+    pub(super) password: Zeroizing<String>,
 }
 
 /// Why there is no address, or none any more.
@@ -270,7 +271,7 @@ impl Relay {
             local_addr: wire.local,
             transport_protocol: wire.transport,
             username: server.username.clone(),
-            password: server.password.clone(),
+            password: server.password.to_string(),
             allocation_refresh_interval_cap: Some(REFRESH_EVERY),
             ..ClientConfig::default()
         };

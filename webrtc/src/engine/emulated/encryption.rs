@@ -7,6 +7,8 @@ use super::*;
 use crate::native::frame_cryptor::{MediaCryptor, fuzzing::cryptor};
 
 const STRETCH: Duration = Duration::from_secs(3);
+/// What is added to an encrypted frame is shorter.
+const MAX_SEAL_BYTES: u64 = 40;
 
 /// Negotiated, and not a datagram under way yet: this is when `livekit` sets cryptors.
 fn about_to_connect() -> (Talk, Arc<MediaCryptor>) {
@@ -57,5 +59,23 @@ fn a_frame_in_the_clear_would_be_noticed() {
     assert_eq!(
         talk.callee.encryption,
         [EncryptionState::DecryptionFailed, EncryptionState::Ok]
+    );
+}
+
+#[test]
+fn what_is_encrypted_goes_without_redundancy() {
+    let mut talk = Talk::begin_redundant(Conditions::default(), 7);
+    talk.callee.engine.set_receiver_cryptor(0, Arc::new(cryptor()));
+    talk.caller.engine.set_sender_cryptor(0, Arc::new(cryptor()));
+    connected(&mut talk);
+    talk.run(STRETCH);
+    assert_eq!(talk.callee.encryption, [EncryptionState::Ok]);
+    // A frame, what seals it, and no second one; the other way, in the clear, it is there.
+    let (sealed, clear) = (talk.callee.sound(), talk.caller.sound());
+    let once = talk.caller.sound_bytes + MAX_SEAL_BYTES * sealed.packets_received;
+    assert!(sealed.bytes_received < once, "{sealed:?}, {once}");
+    assert!(
+        clear.bytes_received > talk.callee.sound_bytes * 3 / 2,
+        "{clear:?}"
     );
 }

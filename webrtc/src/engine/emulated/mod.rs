@@ -35,6 +35,8 @@ mod beginning;
 mod encryption;
 pub(crate) mod link;
 mod loss;
+mod pictures;
+mod redundancy;
 mod tests;
 mod ways;
 
@@ -47,6 +49,9 @@ const MIN_STEP: Duration = Duration::from_micros(500);
 const MESSAGE_EVERY_TICKS: u64 = 20;
 /// A reliable channel with this much outstanding takes no more messages.
 const MAX_OUTSTANDING_BYTES: u64 = 64 * 1_024;
+
+const CALLER: &str = "10.1.0.1:1000";
+const CALLEE: &str = "10.2.0.2:2000";
 
 type Datagram = (Path, Vec<u8>);
 
@@ -204,6 +209,14 @@ fn host_candidate(address: SocketAddr) -> String {
     )
 }
 
+/// An offer that lists RED first. The answer keeps the order.
+fn preferring_red(offer: &SessionDescription) -> SessionDescription {
+    let text = offer.to_string();
+    let preferring = text.replace("SAVPF 111 63\r\n", "SAVPF 63 111\r\n");
+    assert_ne!(preferring, text, "RED is offered");
+    SessionDescription::parse(&preferring, offer.sdp_type()).expect("an offer")
+}
+
 fn mono() -> PcmFormat {
     PcmFormat {
         rate_hz: RATE_HZ,
@@ -253,6 +266,8 @@ pub(crate) struct Talk {
     pub(crate) callee: Peer,
     pub(crate) to_callee: Link<Datagram>,
     pub(crate) to_caller: Link<Datagram>,
+    /// Both are told that the other side prefers RED.
+    pub(crate) redundant: bool,
     /// Changes one byte of one datagram in ten towards the callee.
     pub(crate) corrupting: bool,
     /// What the callee sees the caller's packets come from: a translator of addresses may stand
@@ -269,7 +284,16 @@ pub(crate) struct Talk {
 impl Talk {
     /// Offer and answer are exchanged beside the network, as a signalling server would do it.
     pub(crate) fn begin(conditions: Conditions, seed: u64) -> Self {
-        Self::between("10.1.0.1:1000", "10.2.0.2:2000", conditions, seed)
+        Self::between(CALLER, CALLEE, conditions, seed)
+    }
+
+    /// The same, where both send RED.
+    pub(crate) fn begin_redundant(conditions: Conditions, seed: u64) -> Self {
+        let mut talk = Self::silent(CALLER, CALLEE, conditions, seed);
+        talk.redundant = true;
+        talk.negotiate(false);
+        talk.listen();
+        talk
     }
 
     /// The same between other addresses.
@@ -292,6 +316,7 @@ impl Talk {
             .expect("a channel");
         caller.channel = Some(channel);
         Self {
+            redundant: false,
             corrupting: false,
             caller_seen_as: caller.address,
             checks: 0,
@@ -328,6 +353,11 @@ impl Talk {
         let offer = from.create_offer(&options).expect("an offer");
         from.set_local_description(self.now, offer.clone())
             .expect("our own offer");
+        let offer = if self.redundant {
+            preferring_red(&offer)
+        } else {
+            offer
+        };
         to.set_remote_description(self.now, offer)
             .expect("the other side's offer");
         let answer = to.create_answer().expect("an answer");

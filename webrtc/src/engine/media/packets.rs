@@ -24,18 +24,25 @@ impl Engine {
             return;
         };
         let mut payload = audio.payload;
+        let mut payload_type = opus.payload_type;
         if let Some(cryptor) = &sender.cryptor {
             let outcome = cryptor.encrypt(sender.ssrc, audio.timestamp, payload);
             for state in outcome.states {
                 enqueue(&mut self.events, EngineEvent::Encryption(cryptor.clone(), state));
             }
             let Some(encrypted) = outcome.frame else { return };
+            // Never as RED: who stands between could take no frame out of it, and `livekit` asks for none.
             payload = encrypted;
+        } else if let Some(red) = &mut sender.red
+            && let Some(packed) = red.pack(audio.timestamp, &payload)
+        {
+            payload = packed;
+            payload_type = red.numbers().red;
         }
         let mut header = rtp::header::Header {
             version: 2,
             marker: audio.marker,
-            payload_type: opus.payload_type,
+            payload_type,
             sequence_number: sender.sequence,
             timestamp: audio.timestamp,
             ssrc: sender.ssrc,
@@ -72,6 +79,7 @@ impl Engine {
             payload: packet.payload,
             level_dbov: level,
             marker: packet.header.marker,
+            copy: false,
         };
         route.inbound.count(&audio, arrival);
         if let Some(cryptor) = &route.cryptor {
@@ -83,13 +91,27 @@ impl Engine {
             let Some(plain) = outcome.frame else { return };
             audio.payload = plain;
         }
-        route.inbound.push(audio, arrival);
+        match route.red {
+            Some(red) if red.red == packet.header.payload_type => {
+                route.inbound.push_red(&audio, red.opus, arrival);
+            }
+            _ => route.inbound.push(audio, arrival),
+        }
     }
 
-    /// For how much loss a sender should prepare, as the other side's reports tell.
+    /// For how much loss an encoder should prepare, as the other side's reports tell. They are about packets: where each
+    /// carries the one before it, a frame is lost with two of them.
     pub(in crate::engine) fn expected_loss_percent(&self, index: usize) -> u8 {
-        let ssrc = self.sender_ssrc(index);
-        ssrc.map_or(0, |ssrc| self.reports.lock().expected_loss_percent(ssrc))
+        let Some(Transceiver { sender, .. }) = self.transceivers.get(index) else {
+            return 0;
+        };
+        let lost = self.reports.lock().expected_loss_percent(sender.ssrc);
+        if sender.sends_red() {
+            // Less than a hundred percent of as many.
+            (u16::from(lost).pow(2) / 100) as u8
+        } else {
+            lost
+        }
     }
 
     /// Where reports have come that change what is expected, the encoders hear of it.

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::{MediaKind, Route, Transceiver, new_remote_track};
 use crate::{
+    audio::red::Packer,
     engine::{
         Engine, EngineEvent,
         sdp::{self, MediaSection},
@@ -59,6 +60,10 @@ impl Engine {
             self.update_receiver(index, &section);
             let sender = &mut self.transceivers[index].sender;
             sender.opus = section.opus;
+            let red = section.red.filter(|red| red.preferred).map(|red| red.numbers);
+            if red != sender.red.as_ref().map(Packer::numbers) {
+                sender.red = red.map(Packer::new);
+            }
             sender.audio_level_id = section.audio_level_id;
         }
         self.rebuild_routes();
@@ -138,6 +143,7 @@ impl Engine {
                 Route {
                     inbound: inbound.clone(),
                     audio_level_id: section.and_then(|section| section.audio_level_id),
+                    red: section.and_then(|section| section.red).map(|red| red.numbers),
                     cryptor: receiver.cryptor.clone(),
                 },
             );

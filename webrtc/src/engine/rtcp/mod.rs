@@ -8,4 +8,4 @@ pub(super) mod reports;
 pub(super) mod sdes;
 
 #[cfg(any(test, feature = "fuzzing"))]
-pub(crate) use sdes::rename_unknown_items;
+pub(crate) use {reports::fuzzing::watch, sdes::rename_unknown_items};

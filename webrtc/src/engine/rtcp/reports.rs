@@ -250,3 +250,36 @@ impl Interceptor for ReportWatcher {
         self.reports.lock().received.remove(&info.ssrc);
     }
 }
+
+/// Reports that anything can be read into.
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) mod fuzzing {
+    use super::*;
+
+    /// A stream of ours, and the middle of the NTP time of the report on it that has been sent.
+    const SSRC: u32 = 1;
+    const SENT_NTP: u32 = 0x0102_0304;
+
+    /// Reads reports on a stream that is known, and checks what is made of them.
+    pub(crate) fn watch(packets: &[Box<dyn rtc::rtcp::Packet>]) {
+        let sent_at = Instant::now();
+        let mut stream = SentStream {
+            clock_rate_hz: 48_000,
+            first_sequence: Some(65_000),
+            ..SentStream::default()
+        };
+        stream.reports.push_front((SENT_NTP, sent_at));
+        let mut reports = Reports::default();
+        reports.sent.insert(SSRC, stream);
+        for packet in packets {
+            reports.on_read(sent_at + Duration::from_secs(2), packet.as_ref());
+        }
+        assert!(reports.received.len() <= MAX_REMOTE_STREAMS);
+        assert!(reports.expected_loss_percent(SSRC) <= 25);
+        if let Some(report) = reports.on_sent(SSRC) {
+            assert!((0.0..1.0).contains(&report.fraction_lost) && report.jitter_s >= 0.0);
+            let round_trip = report.round_trip.unwrap_or_default();
+            assert!(round_trip <= Duration::from_secs(2), "the stream is no older");
+        }
+    }
+}

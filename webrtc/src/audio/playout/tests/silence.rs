@@ -93,6 +93,7 @@ fn a_sender_with_dtx_is_heard_through_its_pauses() {
                 payload,
                 level_dbov: None,
                 marker,
+                copy: false,
             };
             arrivals.push((tick as i64 * 10_000, packet));
         }
