@@ -24,6 +24,8 @@ use python::Python;
 const ORDER_LIMIT: Duration = Duration::from_secs(30);
 const STOP_LIMIT: Duration = Duration::from_secs(10);
 const POLL: Duration = Duration::from_millis(50);
+/// Of the text streams; the other clients' programs have it too.
+const TEXTS_TOPIC: &str = "texts";
 
 /// Which client it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -63,6 +65,23 @@ pub struct Text {
     pub how: How,
     /// What it says.
     pub text: String,
+}
+
+/// How a track arrives, as the receiver counts it since the track began.
+#[derive(Clone, Copy, Debug, Deserialize)]
+pub struct Reception {
+    /// Packets that came.
+    pub packets: u64,
+    /// Packets that did not.
+    pub lost: i64,
+    /// Samples that were played.
+    pub samples: u64,
+    /// Of these, made up.
+    pub concealed: u64,
+    /// How long all samples together were held back by the jitter buffer.
+    pub delay_s: f64,
+    /// So many samples.
+    pub emitted: u64,
 }
 
 /// A client that we did not write. Dropping it ends its process.
@@ -107,6 +126,66 @@ impl Peer {
         self.order("publish", json!({"hz": hz})).await.map(drop)
     }
 
+    /// Enters a room, without encryption.
+    ///
+    /// # Errors
+    /// As [`Peer::order`].
+    pub async fn connect(&mut self, url: &str, token: &str) -> Result<()> {
+        let order = json!({"url": url, "token": token});
+        self.order("connect", order).await.map(drop)
+    }
+
+    /// Leaves the room; it may enter another one.
+    ///
+    /// # Errors
+    /// As [`Peer::order`].
+    pub async fn leave(&mut self) -> Result<()> {
+        self.order("leave", json!({})).await.map(drop)
+    }
+
+    /// Plays at another pitch from now on.
+    ///
+    /// # Errors
+    /// As [`Peer::order`].
+    pub async fn tune(&mut self, hz: f64) -> Result<()> {
+        self.order("tune", json!({"hz": hz})).await.map(drop)
+    }
+
+    /// Mutes its tone, or takes that back.
+    ///
+    /// # Errors
+    /// As [`Peer::order`].
+    pub async fn mute(&mut self, muted: bool) -> Result<()> {
+        let name = if muted { "mute" } else { "unmute" };
+        self.order(name, json!({})).await.map(drop)
+    }
+
+    /// Sends pictures by this codec, as a camera does.
+    ///
+    /// # Errors
+    /// As [`Peer::order`].
+    pub async fn show(&mut self, codec: &str) -> Result<()> {
+        self.order("show", json!({"codec": codec})).await.map(drop)
+    }
+
+    /// Takes the pictures back.
+    ///
+    /// # Errors
+    /// As [`Peer::order`].
+    pub async fn hide(&mut self) -> Result<()> {
+        self.order("hide", json!({})).await.map(drop)
+    }
+
+    /// Breaks its connection and waits until it is mended: resumed, or made anew entirely.
+    ///
+    /// # Errors
+    /// As [`Peer::order`].
+    pub async fn reconnect(&mut self, entirely: bool) -> Result<()> {
+        self.order("reconnect", json!({"entirely": entirely}))
+            .await
+            .map(drop)
+    }
+
     /// Sends a text to the others.
     ///
     /// # Errors
@@ -136,6 +215,40 @@ impl Peer {
     pub async fn texts(&mut self) -> Result<Vec<Text>> {
         let texts = self.order("texts", json!({})).await?;
         Ok(serde_json::from_value(texts)?)
+    }
+
+    /// What it was told of others.
+    ///
+    /// # Errors
+    /// As [`Peer::order`].
+    pub async fn told(&mut self) -> Result<Vec<String>> {
+        let told = self.order("told", json!({})).await?;
+        Ok(serde_json::from_value(told)?)
+    }
+
+    /// How the last track that it hears arrives.
+    ///
+    /// # Errors
+    /// As [`Peer::order`].
+    pub async fn reception(&mut self) -> Result<Reception> {
+        let reception = self.order("reception", json!({})).await?;
+        Ok(serde_json::from_value(reception)?)
+    }
+
+    /// Waits until it was told something of others.
+    ///
+    /// # Errors
+    /// `limit` passes first; the error shows what it was told.
+    pub async fn wait_until_told(&mut self, what: &str, limit: Duration) -> Result<()> {
+        let begun = Instant::now();
+        loop {
+            let told = self.told().await?;
+            if told.iter().any(|one| one == what) {
+                return Ok(());
+            }
+            ensure!(begun.elapsed() < limit, "they were told {told:?}, not {what:?}");
+            tokio::time::sleep(POLL).await;
+        }
     }
 
     /// Waits until what it hears is as `wanted`.

@@ -3,20 +3,22 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use anyhow::{Result, ensure};
+use anyhow::{Context as _, Result, ensure};
 use futures_util::StreamExt as _;
-use livekit::SimulateScenario;
 use livekit::options::TrackPublishOptions;
 use livekit::prelude::*;
 use livekit::webrtc::audio_source::{AudioSourceOptions, RtcAudioSource, native::NativeAudioSource};
 use livekit::webrtc::audio_stream::native::NativeAudioStream;
 use livekit::webrtc::native::frame_cryptor::EncryptionState;
+use livekit::webrtc::stats::RtcStats;
+use livekit::webrtc::video_stream::native::NativeVideoStream;
+use livekit::{SendTextOptions, SimulateScenario, StreamReader as _, TextStreamReader};
 use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::time::Instant;
 
 use super::sound::Ear;
-use super::{How, POLL, Sound, Text};
-use crate::tone::{RATE_HZ, play};
+use super::{How, POLL, Reception, SILENCE, Sound, TEXTS_TOPIC, Text};
+use crate::tone::{RATE_HZ, play_tuned};
 
 /// What has come so far.
 #[derive(Default)]
@@ -26,7 +28,15 @@ struct Heard {
     frames: usize,
     /// Of 10 ms, of our tone.
     played: usize,
+    /// The pitch of our tone.
+    plays_hz: f64,
+    /// Streams that have not ended.
+    streams: usize,
+    /// The last that is heard.
+    track: Option<RemoteAudioTrack>,
     texts: Vec<Text>,
+    /// What happened to others, in the words of the other clients.
+    told: Vec<String>,
     states: Vec<(String, EncryptionState)>,
     reconnections: usize,
 }
@@ -57,8 +67,14 @@ impl Ours {
     pub async fn publish(&self, hz: f64) -> Result<()> {
         let source = NativeAudioSource::new(AudioSourceOptions::default(), RATE_HZ, 1, 100);
         let track = LocalAudioTrack::create_audio_track("tone", RtcAudioSource::Native(source.clone()));
+        self.tune(hz);
         let heard = self.heard.clone();
-        tokio::spawn(play(source, hz, move || locked(&heard).played += 1));
+        let next_hz = move || {
+            let mut heard = locked(&heard);
+            heard.played += 1;
+            heard.plays_hz
+        };
+        tokio::spawn(play_tuned(source, hz, next_hz));
         let options = TrackPublishOptions {
             source: TrackSource::Microphone,
             ..TrackPublishOptions::default()
@@ -68,6 +84,22 @@ impl Ours {
             .publish_track(LocalTrack::Audio(track), options)
             .await?;
         Ok(())
+    }
+
+    /// Plays at another pitch from now on.
+    pub fn tune(&self, hz: f64) {
+        locked(&self.heard).plays_hz = hz;
+    }
+
+    /// Mutes all that it has published, or takes that back.
+    pub fn mute(&self, muted: bool) {
+        for publication in self.room.local_participant().track_publications().into_values() {
+            if muted {
+                publication.mute();
+            } else {
+                publication.unmute();
+            }
+        }
     }
 
     /// Another tone instead, on another track.
@@ -87,12 +119,18 @@ impl Ours {
     /// # Errors
     /// There is no connection.
     pub async fn say(&self, how: How, text: &str) -> Result<()> {
+        let participant = self.room.local_participant();
+        if how == How::Stream {
+            let options = SendTextOptions::new_with_topic(TEXTS_TOPIC);
+            participant.send_text(text, options).await?;
+            return Ok(());
+        }
         let packet = DataPacket {
             payload: text.into(),
             reliable: how == How::Reliable,
             ..DataPacket::default()
         };
-        Ok(self.room.local_participant().publish_data(packet).await?)
+        Ok(participant.publish_data(packet).await?)
     }
 
     /// What it hears.
@@ -103,6 +141,33 @@ impl Ours {
     /// What it has read.
     pub fn texts(&self) -> Vec<Text> {
         locked(&self.heard).texts.clone()
+    }
+
+    /// What it was told of others so far.
+    pub fn told(&self) -> Vec<String> {
+        locked(&self.heard).told.clone()
+    }
+
+    /// How the last track that it hears arrives.
+    ///
+    /// # Errors
+    /// There is none.
+    pub async fn reception(&self) -> Result<Reception> {
+        let track = locked(&self.heard).track.clone();
+        let stats = track.context("no track is heard")?.get_stats().await?;
+        let inbound = stats.into_iter().find_map(|stats| match stats {
+            RtcStats::InboundRtp(inbound) => Some(inbound),
+            _ => None,
+        });
+        let of = inbound.context("no statistics of what is received")?;
+        Ok(Reception {
+            packets: of.received.packets_received,
+            lost: of.received.packets_lost,
+            samples: of.inbound.total_samples_received,
+            concealed: of.inbound.concealed_samples,
+            delay_s: of.inbound.jitter_buffer_delay,
+            emitted: of.inbound.jitter_buffer_emitted_count,
+        })
     }
 
     /// So many frames of 10 ms have come, whatever is in them.
@@ -124,6 +189,42 @@ impl Ours {
     pub async fn wait_for_tone(&self, hz: f64, limit: Duration) -> Result<()> {
         let heard = |heard: &Heard| heard.ear.sound().is_tone(hz);
         self.wait_for(&format!("{hz} Hz"), limit, heard).await
+    }
+
+    /// Waits until it hears a tone as loud as it was played.
+    ///
+    /// # Errors
+    /// See [`Ours::wait_for_tone`].
+    pub async fn wait_for_tone_as_played(&self, hz: f64, limit: Duration) -> Result<()> {
+        let heard = |heard: &Heard| heard.ear.sound().is_tone_as_played(hz);
+        self.wait_for(&format!("{hz} Hz as played"), limit, heard).await
+    }
+
+    /// Waits until nothing is heard any more, while their stream goes on.
+    ///
+    /// # Errors
+    /// See [`Ours::wait_for_tone`].
+    pub async fn wait_for_silence(&self, limit: Duration) -> Result<()> {
+        let silent = |heard: &Heard| heard.streams > 0 && heard.ear.sound().now < SILENCE;
+        self.wait_for("silence", limit, silent).await
+    }
+
+    /// Waits until every stream that was listened to has ended.
+    ///
+    /// # Errors
+    /// See [`Ours::wait_for_tone`].
+    pub async fn wait_for_the_end(&self, limit: Duration) -> Result<()> {
+        self.wait_for("the streams' end", limit, |heard| heard.streams == 0)
+            .await
+    }
+
+    /// Waits until it was told something of others.
+    ///
+    /// # Errors
+    /// See [`Ours::wait_for_tone`].
+    pub async fn wait_until_told(&self, what: &str, limit: Duration) -> Result<()> {
+        let told = |heard: &Heard| heard.told.iter().any(|one| one == what);
+        self.wait_for(what, limit, told).await
     }
 
     /// Waits until it has read a text, however it came.
@@ -172,9 +273,10 @@ impl Ours {
                 }
                 ensure!(
                     begun.elapsed() < limit,
-                    "waiting for {what}: not within {limit:?}; we hear {:?}, have read {:?}, were told {:?}",
+                    "waiting for {what}: not within {limit:?}; we hear {:?}, have read {:?}, were told {:?} and {:?}",
                     heard.ear.sound(),
                     heard.texts,
+                    heard.told,
                     heard.states
                 );
             }
@@ -207,6 +309,7 @@ fn locked(heard: &Mutex<Heard>) -> MutexGuard<'_, Heard> {
 }
 
 async fn follow(mut events: UnboundedReceiver<RoomEvent>, heard: Arc<Mutex<Heard>>) {
+    let tell = |what: &str, who: String| locked(&heard).told.push(format!("{what} {who}"));
     while let Some(event) = events.recv().await {
         match event {
             RoomEvent::TrackSubscribed {
@@ -214,8 +317,31 @@ async fn follow(mut events: UnboundedReceiver<RoomEvent>, heard: Arc<Mutex<Heard
                 ..
             } => {
                 let stream = NativeAudioStream::new(track.rtc_track(), RATE_HZ as i32, 1);
-                locked(&heard).ear.begin_anew();
+                let mut now = locked(&heard);
+                now.ear.begin_anew();
+                now.streams += 1;
+                now.track = Some(track);
                 tokio::spawn(listen(stream, heard.clone()));
+            }
+            RoomEvent::TrackSubscribed {
+                track: RemoteTrack::Video(track),
+                participant,
+                ..
+            } => {
+                let stream = NativeVideoStream::new(track.rtc_track());
+                tokio::spawn(watch(stream, participant.identity().to_string(), heard.clone()));
+            }
+            RoomEvent::TrackUnsubscribed {
+                track: RemoteTrack::Video(_),
+                participant,
+                ..
+            } => tell("hidden", participant.identity().to_string()),
+            RoomEvent::TrackMuted { participant, .. } => tell("muted", participant.identity().to_string()),
+            RoomEvent::TrackUnmuted { participant, .. } => {
+                tell("unmuted", participant.identity().to_string());
+            }
+            RoomEvent::ParticipantDisconnected(participant) => {
+                tell("left", participant.identity().to_string());
             }
             RoomEvent::DataReceived { payload, kind, .. } => {
                 let how = match kind {
@@ -224,6 +350,11 @@ async fn follow(mut events: UnboundedReceiver<RoomEvent>, heard: Arc<Mutex<Heard
                 };
                 let text = String::from_utf8_lossy(&payload).into_owned();
                 locked(&heard).texts.push(Text { how, text });
+            }
+            RoomEvent::TextStreamOpened { reader, topic, .. } if topic == TEXTS_TOPIC => {
+                if let Some(reader) = reader.take() {
+                    tokio::spawn(read(reader, heard.clone()));
+                }
             }
             RoomEvent::Reconnected => locked(&heard).reconnections += 1,
             RoomEvent::E2eeStateChanged { participant, state } => {
@@ -240,5 +371,20 @@ async fn listen(mut stream: NativeAudioStream, heard: Arc<Mutex<Heard>>) {
         let mut heard = locked(&heard);
         heard.frames += 1;
         heard.ear.hear(&frame.data);
+    }
+    locked(&heard).streams -= 1;
+}
+
+/// Tells how many pictures came, once the stream has ended.
+async fn watch(stream: NativeVideoStream, of: String, heard: Arc<Mutex<Heard>>) {
+    let pictures = stream.count().await;
+    locked(&heard).told.push(format!("{pictures} pictures of {of}"));
+}
+
+async fn read(reader: TextStreamReader, heard: Arc<Mutex<Heard>>) {
+    // A stream that breaks off is one that is not read.
+    if let Ok(text) = reader.read_all().await {
+        let how = How::Stream;
+        locked(&heard).texts.push(Text { how, text });
     }
 }
