@@ -7,6 +7,7 @@ pub mod certificates;
 pub mod ears;
 pub mod meeting;
 pub mod participant;
+pub mod peers;
 pub mod proxy;
 pub mod room_events;
 pub mod soak;

@@ -25,6 +25,16 @@ const FRAME_SAMPLES: u32 = RATE_HZ / 100;
 
 /// Plays it until the source takes no more; `played` is called after each 10 ms.
 pub async fn play(source: NativeAudioSource, hz: f64, mut played: impl FnMut()) {
+    let again = || {
+        played();
+        hz
+    };
+    play_tuned(source, hz, again).await;
+}
+
+/// As [`play`]; `next_hz` is called after each 10 ms and says what the next ones are.
+pub async fn play_tuned(source: NativeAudioSource, first_hz: f64, mut next_hz: impl FnMut() -> f64) {
+    let mut hz = first_hz;
     let mut at = 0_u32;
     loop {
         let sample = |n: u32| (AMPLITUDE * (TAU * hz * f64::from(n) / f64::from(RATE_HZ)).sin()) as i16;
@@ -39,7 +49,7 @@ pub async fn play(source: NativeAudioSource, hz: f64, mut played: impl FnMut()) 
         if source.capture_frame(&frame).await.is_err() {
             return;
         }
-        played();
+        hz = next_hz();
     }
 }
 
