@@ -132,7 +132,7 @@ pub(super) fn bare(now: Instant) -> Result<RTCPeerConnection, RtcError> {
 }
 
 /// Opus twice (RFC 2198).
-fn red() -> RTCRtpCodec {
+pub(super) fn red() -> RTCRtpCodec {
     RTCRtpCodec {
         mime_type: "audio/red".to_owned(),
         sdp_fmtp_line: format!("{OPUS_PAYLOAD_TYPE}/{OPUS_PAYLOAD_TYPE}"),

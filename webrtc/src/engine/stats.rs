@@ -2,14 +2,21 @@
 
 mod read;
 
-use std::time::Instant;
+use std::{collections::BTreeMap, time::Instant};
 
 use rtc::{shared::time::SystemInstant, statistics::StatsSelector};
 
-use super::{Engine, media::LocalAudio, rtcp::reports::SentReport};
+use super::{
+    Engine,
+    media::{LocalAudio, MediaKind},
+    rtcp::reports::SentReport,
+    settings,
+};
 use crate::{
     audio::InboundAudioStats,
-    stats::{InboundRtpStats, MediaSourceStats, OutboundRtpStats, RemoteInboundRtpStats, RtcStats},
+    stats::{
+        CodecStats, InboundRtpStats, MediaSourceStats, OutboundRtpStats, RemoteInboundRtpStats, RtcStats,
+    },
 };
 
 impl Engine {
@@ -45,6 +52,7 @@ impl Engine {
             }
         }
         drop(reports);
+        stats.extend(codecs_sent(&local, now));
         stats.extend(local.iter().map(|audio| media_source(audio, now)));
         stats
     }
@@ -116,7 +124,38 @@ fn complete_remote_inbound(stats: &mut RemoteInboundRtpStats, report: &SentRepor
 
 fn complete_outbound(stats: &mut OutboundRtpStats, audio: &LocalAudio) {
     stats.outbound.media_source_id = media_source_id(audio.ssrc);
+    // `rtc` knows one codec for all, and not which of the two it is with redundancy.
+    stats.stream.codec_id = audio.payload_type.map_or_else(String::new, codec_id);
     stats.outbound.target_bitrate = f64::from(audio.measured.target_bitrate_bps);
+}
+
+/// What local tracks are sent as, each once.
+fn codecs_sent(local: &[LocalAudio], now: Instant) -> Vec<RtcStats> {
+    let marked = local
+        .iter()
+        .filter_map(|audio| Some((audio.payload_type?, audio.redundant)));
+    let marked: BTreeMap<u8, bool> = marked.collect();
+    let codec = |(payload_type, redundant)| {
+        let of = if redundant {
+            settings::red()
+        } else {
+            settings::codec(MediaKind::Audio)
+        };
+        let mut stats = CodecStats::default();
+        stats.rtc.id = codec_id(payload_type);
+        stats.rtc.timestamp = (since_epoch_ms(now, now) * 1_000.0) as i64;
+        stats.codec.payload_type = u32::from(payload_type);
+        stats.codec.mime_type = of.mime_type;
+        stats.codec.clock_rate = of.clock_rate;
+        stats.codec.channels = u32::from(of.channels);
+        stats.codec.sdp_fmtp_line = of.sdp_fmtp_line;
+        RtcStats::Codec(stats)
+    };
+    marked.into_iter().map(codec).collect()
+}
+
+fn codec_id(payload_type: u8) -> String {
+    format!("Codec_sent_{payload_type}")
 }
 
 /// Samples are counted at the clock rate of Opus, whatever the source or stream runs at.
@@ -127,6 +166,7 @@ fn media_source(audio: &LocalAudio, now: Instant) -> RtcStats {
         ssrc,
         track_id,
         measured,
+        ..
     } = audio;
     let mut stats = MediaSourceStats::default();
     stats.rtc.id = media_source_id(*ssrc);

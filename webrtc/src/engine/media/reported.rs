@@ -21,6 +21,10 @@ pub(in crate::engine) struct LocalAudio {
     pub ssrc: u32,
     pub track_id: String,
     pub measured: OutboundAudioStats,
+    /// How its packets are marked; none before the other side has answered.
+    pub payload_type: Option<u8>,
+    /// They carry others besides (RFC 2198).
+    pub redundant: bool,
 }
 
 impl Engine {
@@ -79,7 +83,11 @@ impl Engine {
     pub(in crate::engine) fn local_audio(&self) -> Vec<LocalAudio> {
         let sent = self.transceivers.iter().filter_map(|transceiver| {
             let sender = &transceiver.sender;
+            let red = sender.red.as_ref().filter(|_| sender.sends_red());
+            let opus = sender.opus.as_ref().map(|opus| opus.payload_type);
             Some(LocalAudio {
+                payload_type: red.map(|red| red.numbers().red).or(opus),
+                redundant: red.is_some(),
                 ssrc: sender.ssrc,
                 track_id: sender.track.as_ref()?.id(),
                 measured: sender.outbound()?.stats(),
