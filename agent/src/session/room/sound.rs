@@ -1,5 +1,7 @@
 //! A track's sound, from LiveKit's frames to the session's queue.
 
+use std::time::UNIX_EPOCH;
+
 use futures_util::{FutureExt as _, StreamExt as _};
 use livekit::prelude::*;
 use livekit::webrtc::audio_stream::native::{NativeAudioStream, NativeAudioStreamOptions};
@@ -8,7 +10,7 @@ use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 use super::FromTrack;
-use super::silence::Silence;
+use super::silence::{Packets, Silence};
 use crate::session::coverage::GapReason;
 
 /// The rate at which we listen.
@@ -28,12 +30,17 @@ pub(super) fn listen(track: &RemoteAudioTrack) -> NativeAudioStream {
     NativeAudioStream::with_options(track.rtc_track(), SAMPLE_RATE_HZ, 1, queue)
 }
 
-/// How many packets of a track were lost on their way so far.
-async fn packets_lost(audio: &RemoteAudioTrack) -> Option<i64> {
+/// How the packets of a track stand.
+async fn packets(audio: &RemoteAudioTrack) -> Option<Packets> {
     let stats = audio.get_stats().await.ok()?;
-    stats.into_iter().find_map(|stats| match stats {
-        RtcStats::InboundRtp(inbound) => Some(inbound.received.packets_lost),
+    let inbound = stats.into_iter().find_map(|stats| match stats {
+        RtcStats::InboundRtp(inbound) => Some(inbound),
         _ => None,
+    })?;
+    let now_ms = UNIX_EPOCH.elapsed().ok()?.as_secs_f64() * 1_000.0;
+    Some(Packets {
+        lost: inbound.received.packets_lost,
+        idle_ms: (now_ms - inbound.inbound.last_packet_received_timestamp) as u64,
     })
 }
 
@@ -79,15 +86,13 @@ pub(super) async fn pump(
             {
                 shed_ms = 0;
             }
-            if let Some(silent_ms) = silence.over(&samples)
-                && silence.was_lost(silent_ms, packets_lost(&audio).await)
+            if silence.asks(&samples)
+                && let Some(ago_ms) = silence.lost(packets(&audio).await)
             {
-                tracing::info!(track, silent_ms, "the sound of a track was lost on its way");
-                let ago_ms = (silent_ms + piece_ms, piece_ms);
+                let lost_ms = ago_ms.0 - ago_ms.1;
+                tracing::info!(track, lost_ms, "the sound of a track was lost on its way");
                 // A queue that is full is told of below, and so of more than this.
                 let _ = sound.try_send(missing(ago_ms, GapReason::ConnectionLost));
-            } else if silence.asks() {
-                silence.lost_so_far(packets_lost(&audio).await);
             }
             // A session that is ten seconds behind hears a gap; waiting here would only hide it.
             if sound.try_send(FromTrack::Samples { track, samples }).is_err() {
