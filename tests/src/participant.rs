@@ -111,7 +111,7 @@ pub fn unix_ms() -> u64 {
 pub struct Participant {
     room: Room,
     source: NativeAudioSource,
-    track: LocalAudioTrack,
+    red: bool,
     heard: mpsc::Sender<Heard>,
 }
 
@@ -161,26 +161,38 @@ impl Participant {
                 })
                 .await?;
         }
-        let source = NativeAudioSource::new(AudioSourceOptions::default(), SAMPLE_RATE_HZ, 1, QUEUE_MS);
-        let track = LocalAudioTrack::create_audio_track("microphone", RtcAudioSource::Native(source.clone()));
+        let participant = Self {
+            room,
+            source: NativeAudioSource::new(AudioSourceOptions::default(), SAMPLE_RATE_HZ, 1, QUEUE_MS),
+            red,
+            heard,
+        };
+        participant.publish("microphone").await?;
+        Ok((participant, receiver))
+    }
+
+    async fn publish(&self, name: &str) -> Result<()> {
+        let source = RtcAudioSource::Native(self.source.clone());
+        let track = LocalTrack::Audio(LocalAudioTrack::create_audio_track(name, source));
         let options = TrackPublishOptions {
             source: TrackSource::Microphone,
-            red,
+            red: self.red,
             ..Default::default()
         };
-        room.local_participant()
-            .publish_track(LocalTrack::Audio(track.clone()), options)
-            .await
-            .context("publishing the microphone")?;
-        Ok((
-            Self {
-                room,
-                source,
-                track,
-                heard,
-            },
-            receiver,
-        ))
+        let published = self.room.local_participant().publish_track(track, options).await;
+        published.context("publishing a microphone").map(drop)
+    }
+
+    /// Takes the microphone back and publishes another one, which has the same sound.
+    ///
+    /// # Errors
+    /// The connection is gone.
+    pub async fn change_microphone(&self) -> Result<()> {
+        let participant = self.room.local_participant();
+        for track in participant.track_publications().into_keys() {
+            participant.unpublish_track(&track).await?;
+        }
+        self.publish("another microphone").await
     }
 
     /// Own identity.
@@ -243,10 +255,12 @@ impl Participant {
 
     /// Mutes or unmutes the microphone.
     pub fn set_muted(&self, muted: bool) {
-        if muted {
-            self.track.mute()
-        } else {
-            self.track.unmute()
+        for publication in self.room.local_participant().track_publications().into_values() {
+            if muted {
+                publication.mute();
+            } else {
+                publication.unmute();
+            }
         }
     }
 

@@ -21,6 +21,7 @@ mod late_people_hear_and_are_heard;
 mod leaving_people_keep_their_words;
 mod lost_sound_is_said;
 mod media_servers_restart;
+mod microphones_change;
 mod one_microphone_several_voices;
 mod overload_is_said;
 mod recognisers_number_speakers;
