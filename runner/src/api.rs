@@ -330,6 +330,8 @@ pub struct Session {
     pub epoch: i64,
     /// None before it came.
     pub joined_at: Option<DateTime<Utc>>,
+    /// None before it left; then all is written.
+    pub ended_at: Option<DateTime<Utc>>,
 }
 
 /// Something that happened in the room.

@@ -195,7 +195,7 @@ mod tests {
         };
         let held = Held {
             taken: vec![taken("one too three"), taken("four five")],
-            agent_core_seconds: 0.0,
+            ..Held::default()
         };
         let tracks = [
             track("one two three", "one two three"),

@@ -9,6 +9,7 @@ use std::time::Duration;
 use anyhow::Result;
 
 use super::figure::{OURS, Report, percentile};
+use super::meeting::Recogniser;
 use super::programme::{self, Plan, Track};
 use super::streaming::{self, System};
 use super::words::{self, Shown};
@@ -39,6 +40,8 @@ struct Outcome {
     errors: WordErrors,
     core_seconds: f64,
     spoken_seconds: f64,
+    /// Ours alone tells it.
+    recogniser: Recogniser,
 }
 
 /// Measures.
@@ -65,6 +68,8 @@ pub(super) async fn measure(ready: &Ready, workspace: &Path) -> Result<Report> {
             let shown: Vec<_> = held.taken.iter().map(|taken| taken.shown.clone()).collect();
             let records: Vec<_> = held.taken.iter().map(|taken| taken.record.clone()).collect();
             outcome.add(tracks, &shown, &records, held.agent_core_seconds);
+            outcome.recogniser.busy_s += held.recogniser.busy_s;
+            outcome.recogniser.recognised_s += held.recogniser.recognised_s;
         }
         outcome.tell();
         outcomes.push(outcome);
@@ -137,6 +142,7 @@ impl Outcome {
             errors: WordErrors::default(),
             core_seconds: 0.0,
             spoken_seconds: 0.0,
+            recogniser: Recogniser::default(),
         }
     }
 
@@ -157,6 +163,11 @@ impl Outcome {
 
     fn core_seconds_per_second(&self) -> f64 {
         self.core_seconds / self.spoken_seconds
+    }
+
+    fn real_time_factor(&self) -> Option<f64> {
+        let Recogniser { busy_s, recognised_s } = self.recogniser;
+        (recognised_s > 0.0).then(|| busy_s / recognised_s)
     }
 
     fn tell(&self) {

@@ -11,7 +11,7 @@ use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep, timeout_at};
 
 use super::words::Shown;
-use crate::api::{Api, RoomApi};
+use crate::api::{Api, RoomApi, Session};
 use crate::demo::participant::{Heard, Participant, Via};
 use crate::process::Process;
 use crate::servers::House;
@@ -47,6 +47,15 @@ pub(super) struct Held {
     pub taken: Vec<Taken>,
     /// The agent's processor time from the first sound to the last caption.
     pub agent_core_seconds: f64,
+    /// How long a worker of the recogniser was busy, and how much speech was recognised.
+    pub recogniser: Recogniser,
+}
+
+/// What a recogniser did.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Recogniser {
+    pub busy_s: f64,
+    pub recognised_s: f64,
 }
 
 /// Holds a meeting in a house with one organisation.
@@ -64,7 +73,8 @@ pub(super) async fn hold(
     let room = json!({"title": "Captions", "starts_at": Utc::now(), "voices": "one"});
     let room = api.schedule_as(organisation, &room).await?;
     let record = api.room(organisation, &room.id);
-    wait_for_agent(&record).await?;
+    let there = |sessions: &[Session]| sessions.iter().any(|session| session.joined_at.is_some());
+    wait_for_agent(&record, "come", there).await?;
     let (sender, mut reports) = mpsc::channel(WAITING_LIMIT);
     let (mut participants, mut identities) = (Vec::new(), Vec::new());
     // The last one is the observer.
@@ -118,28 +128,32 @@ pub(super) async fn hold(
         .collect();
     drop(participants);
     record.cancel().await?;
+    let over = |sessions: &[Session]| sessions.iter().all(|session| session.ended_at.is_some());
+    wait_for_agent(&record, "leave", over).await?;
+    let usage = record.usage().await?;
+    let sum = |kind: &str| -> f64 {
+        let of_kind = usage.iter().filter(|used| used.kind == kind);
+        of_kind.map(|used| used.quantity).sum()
+    };
     Ok(Held {
         taken,
         agent_core_seconds,
+        recogniser: Recogniser {
+            busy_s: sum("recogniser_compute"),
+            recognised_s: sum("speech_recognised"),
+        },
     })
 }
 
-async fn wait_for_agent(record: &RoomApi) -> Result<()> {
+async fn wait_for_agent(record: &RoomApi, what: &str, done: impl Fn(&[Session]) -> bool) -> Result<()> {
     let begun = Instant::now();
-    loop {
-        if record
-            .sessions()
-            .await?
-            .iter()
-            .any(|session| session.joined_at.is_some())
-        {
-            return Ok(());
-        }
+    while !done(&record.sessions().await?) {
         if begun.elapsed() > AGENT_LIMIT {
-            bail!("no agent came within {AGENT_LIMIT:?}: see dispatcher.log and agent.log");
+            bail!("the agent did not {what} within {AGENT_LIMIT:?}: see dispatcher.log and agent.log");
         }
         sleep(POLL).await;
     }
+    Ok(())
 }
 
 async fn wait_until_heard(record: &RoomApi, wanted: usize) -> Result<()> {

@@ -45,14 +45,24 @@ async fn speak_while(meeting: &Meeting, ben: &Guest, what: impl Future<Output = 
     let (played, done) = tokio::join!(ben.participant.play("a page", &page), what);
     played?;
     done?;
-    meeting.wait_until_stored(&ben.identity, "season of light", LIMIT).await?;
+    meeting
+        .wait_until_stored(&ben.identity, "season of light", LIMIT)
+        .await?;
 
     let said = meeting.said(&ben.identity).await?;
-    for heard in ["best of times", "worst of times", "epoch of belief", "season of light"] {
+    for heard in [
+        "best of times",
+        "worst of times",
+        "epoch of belief",
+        "season of light",
+    ] {
         assert_eq!(said.matches(heard).count(), 1, "{heard:?} in {said:?}");
     }
     let segments = meeting.segments().await?;
-    let tracks: BTreeSet<&str> = segments.iter().filter_map(|one| one["track_id"].as_str()).collect();
+    let tracks: BTreeSet<&str> = segments
+        .iter()
+        .filter_map(|one| one["track_id"].as_str())
+        .collect();
     assert_eq!(tracks.len(), 2, "{segments:?}");
     for segment in &segments {
         assert_eq!(segment["speaker"]["name"], "Ben", "{segment}");

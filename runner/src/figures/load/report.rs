@@ -19,7 +19,8 @@ another participant's client; the others get the samples in their own process, i
 with no network or codec. All use the same tiny.en weights: ours as ggml (16 bits), the others in CTranslate2's form at 8 bits. \
 Rooms are told that each microphone has one voice, so that nobody listens for a second one, as the others do not (it costs a \
 tenth of the speech that is heard for it: twenty seconds in the beginning, then an eighth). Core seconds are processor time, ours of the agent's process, the others' of theirs with their children, by the seconds of \
-recordings played. The participants and livekit-server share the two cores with our agent. A system holds so many speakers when \
+recordings played. Real-time factor: how long a worker of our recogniser was busy with a second of recognised speech, looks for \
+partials included, by the usage ledger; the others do not tell theirs. The participants and livekit-server share the two cores with our agent. A system holds so many speakers when \
 nine of ten finals come within 2 s.";
 
 const CAVEATS: [&str; 4] = [
@@ -82,6 +83,7 @@ pub(super) fn of(outcomes: &[Outcome], noisy_runs: usize) -> Report {
             "s/s",
             Box::new(|one| Some(one.core_seconds_per_second())),
         ),
+        ("real_time_factor", "s/s", Box::new(|one| one.real_time_factor())),
         (
             "word_error_rate",
             "share",
@@ -161,6 +163,7 @@ fn holds(outcome: &Outcome) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::figures::meeting::Recogniser;
     use crate::score::WordErrors;
 
     fn outcome(system: &'static str, speakers: usize, final_ms: f64) -> Outcome {
@@ -173,6 +176,10 @@ mod tests {
             errors: WordErrors::default(),
             core_seconds: 15.0,
             spoken_seconds: 50.0,
+            recogniser: Recogniser {
+                busy_s: 8.0,
+                recognised_s: if system == OURS { 40.0 } else { 0.0 },
+            },
         }
     }
 
@@ -216,5 +223,7 @@ mod tests {
             find(&report, "core_seconds_per_speech_second", OURS)[0].aim,
             Some(0.35)
         );
+        assert_eq!(find(&report, "real_time_factor", OURS)[0].value, 0.2);
+        assert_eq!(find(&report, "real_time_factor", "other").len(), 0);
     }
 }
