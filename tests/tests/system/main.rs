@@ -1,6 +1,6 @@
 //! The whole product, from outside: real servers, real speech, one behaviour a file. They run one after the other.
 
-// The strict server of Deepgram's client, with what it needs.
+// The strict servers of Deepgram's and OpenAI's clients, with what they need.
 #[path = "../../../speech/tests/services/booth.rs"]
 #[allow(dead_code, clippy::unwrap_used, reason = "a helper of the client's own tests")]
 mod booth;
@@ -10,6 +10,9 @@ mod deepgram;
 #[path = "../../../speech/tests/services/played.rs"]
 #[allow(dead_code, reason = "a helper of the client's own tests")]
 mod played;
+#[path = "../../../speech/tests/services/realtime/server.rs"]
+#[allow(dead_code, clippy::unwrap_used, reason = "a helper of the client's own tests")]
+mod realtime;
 
 mod agents_stop_in_order;
 mod answers_have_sources_or_none;
@@ -25,6 +28,7 @@ mod microphones_change;
 mod one_microphone_several_voices;
 mod overload_is_said;
 mod recognisers_number_speakers;
+mod recognisers_over_a_line;
 mod recognisers_take_over;
 mod recognition_comes_back;
 mod strangers_stay_outside;

@@ -3,7 +3,7 @@
 mod server;
 
 use serde_json::json;
-use server::{Behaviour, Event, KEY, MODEL, STEP, Server};
+use server::{Behaviour, Event, KEY, MODEL, STEP, Server, Source};
 use speech::realtime::{Realtime, RealtimeLimits, RealtimeOptions};
 use speech::{ApiKey, Audio, Hypothesis, RecogniseError, Recogniser, Request, RequestKind, StreamId};
 
@@ -53,7 +53,7 @@ async fn heard(realtime: &Realtime, request: Request) -> Hypothesis {
 
 #[tokio::test]
 async fn a_growing_utterance_is_sent_once_and_its_words_come_while_it_grows() {
-    let mut server = Server::start(&[]).await;
+    let mut server = Server::start(Source::Levels, &[]).await;
     let realtime = Realtime::new(RealtimeOptions {
         language: Some("en".to_owned()),
         ..options(&server)
@@ -88,7 +88,7 @@ async fn a_growing_utterance_is_sent_once_and_its_words_come_while_it_grows() {
 
 #[tokio::test]
 async fn every_session_is_told_the_terms() {
-    let mut server = Server::start(&[Behaviour::CutAtCommit(1)]).await;
+    let mut server = Server::start(Source::Levels, &[Behaviour::CutAtCommit(1)]).await;
     let realtime = Realtime::new(RealtimeOptions {
         language: Some("en".to_owned()),
         terms: vec!["Rapporteur".to_owned(), "Ben Ito".to_owned()],
@@ -110,7 +110,7 @@ async fn every_session_is_told_the_terms() {
 
 #[tokio::test]
 async fn an_utterance_that_is_cut_in_the_middle_is_nowhere_twice() {
-    let mut server = Server::start(&[]).await;
+    let mut server = Server::start(Source::Levels, &[]).await;
     let realtime = Realtime::new(options(&server)).unwrap();
     heard(&realtime, request(RequestKind::Partial, 0, 0, 8)).await;
     // The listener cut it at its quietest place; what is behind that is the next utterance.
@@ -138,7 +138,7 @@ async fn what_a_lost_expired_or_silent_session_did_not_say_is_asked_of_the_next(
         Behaviour::MuteAtCommit(2),
         Behaviour::FloodAtCommit(2),
     ] {
-        let mut server = Server::start(&[behaviour]).await;
+        let mut server = Server::start(Source::Levels, &[behaviour]).await;
         let realtime = Realtime::new(options(&server)).unwrap();
         for utterance in 0..4 {
             let from = utterance as usize * 6;
@@ -167,7 +167,7 @@ async fn a_service_that_stays_away_fails_in_time() {
         Behaviour::CutAtCommit(1),
         Behaviour::Refuse(503),
     ] {
-        let server = Server::start(&[behaviour; 400]).await;
+        let server = Server::start(Source::Levels, &[behaviour; 400]).await;
         let realtime = Realtime::new(options(&server)).unwrap();
         let answer = realtime
             .submit(request(RequestKind::Final, 0, 0, 3))
@@ -183,7 +183,7 @@ async fn a_service_that_stays_away_fails_in_time() {
 
 #[tokio::test]
 async fn one_failure_is_one_utterances_own() {
-    let server = Server::start(&[Behaviour::FailCommit(1)]).await;
+    let server = Server::start(Source::Levels, &[Behaviour::FailCommit(1)]).await;
     let realtime = Realtime::new(options(&server)).unwrap();
     let failed = realtime
         .submit(request(RequestKind::Final, 0, 0, 3))
@@ -196,7 +196,7 @@ async fn one_failure_is_one_utterances_own() {
 
 #[tokio::test]
 async fn rubbish_between_the_words_does_no_harm() {
-    let server = Server::start(&[Behaviour::Rubbish]).await;
+    let server = Server::start(Source::Levels, &[Behaviour::Rubbish]).await;
     let realtime = Realtime::new(options(&server)).unwrap();
     for utterance in 0..3 {
         let last = heard(&realtime, request(RequestKind::Final, utterance, 2, 6)).await;
@@ -208,7 +208,7 @@ async fn rubbish_between_the_words_does_no_harm() {
 #[tokio::test]
 async fn a_refusal_has_a_name_and_is_not_tried_again_at_once() {
     for (status, error) in REFUSALS {
-        let mut server = Server::start(&[Behaviour::Refuse(status)]).await;
+        let mut server = Server::start(Source::Levels, &[Behaviour::Refuse(status)]).await;
         let mut options = options(&server);
         if status == 401 {
             options.api_key = ApiKey::new("another-key");
@@ -228,7 +228,7 @@ async fn a_refusal_within_a_session_is_not_tried_again_at_once_on_another_track(
         ("rate_limit_exceeded", RecogniseError::RateLimited),
         ("invalid_model", RecogniseError::Misconfigured),
     ] {
-        let mut server = Server::start(&[Behaviour::Deny(code)]).await;
+        let mut server = Server::start(Source::Levels, &[Behaviour::Deny(code)]).await;
         let realtime = Realtime::new(options(&server)).unwrap();
         assert_refused(&realtime, &request(RequestKind::Final, 0, 0, 2), error).await;
         let connections = server.events.past().into_iter();
@@ -239,7 +239,7 @@ async fn a_refusal_within_a_session_is_not_tried_again_at_once_on_another_track(
 
 #[tokio::test]
 async fn unusable_options_are_named_and_the_key_is_not_printed() {
-    let server = Server::start(&[]).await;
+    let server = Server::start(Source::Levels, &[]).await;
     let good = options(&server);
     let realtime = Realtime::new(good.clone()).unwrap();
     assert!(!format!("{good:?} {realtime:?}").contains(KEY));

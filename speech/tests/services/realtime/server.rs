@@ -1,6 +1,7 @@
 //! A server that speaks OpenAI's realtime transcription as it is documented and holds the client to it. Speech is played to
 //! it as levels: every 400 ms of one level is a word, named after the level. So it can say what it heard without knowing
-//! how the client changes the rate, and a hole, a piece that comes twice or a wrong rate is a wrong word.
+//! how the client changes the rate, and a hole, a piece that comes twice or a wrong rate is a wrong word. Where people
+//! speak, Whisper is behind it.
 //!
 //! Sources: developers.openai.com/api/docs/guides/realtime-transcription, /api-reference/realtime-client-events,
 //! /api-reference/realtime-server-events.
@@ -11,6 +12,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use futures_util::{SinkExt as _, StreamExt as _};
 use serde_json::{Value, json};
+use speech::{Recogniser as _, WhisperPool};
 use tokio::net::TcpStream;
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::Message;
@@ -25,8 +27,19 @@ const WORD: usize = 9_600;
 /// Levels are multiples of this.
 pub(crate) const STEP: i16 = 200;
 
+/// How it knows what is said.
+#[derive(Clone)]
+pub(crate) enum Source {
+    #[allow(dead_code, reason = "the tests of the whole system recognise")]
+    Levels,
+    /// All of it when it is committed.
+    #[allow(dead_code, reason = "these tests play levels")]
+    Recognised(WhisperPool),
+}
+
 /// How one connection goes; without instructions, well.
 #[derive(Clone, Copy, Debug)]
+#[allow(dead_code, reason = "each user has its own")]
 pub(crate) enum Behaviour {
     Well,
     /// The handshake is refused.
@@ -67,11 +80,12 @@ pub(crate) struct Server {
 }
 
 impl Server {
-    pub(crate) async fn start(behaviours: &[Behaviour]) -> Self {
+    pub(crate) async fn start(source: Source, behaviours: &[Behaviour]) -> Self {
         let (booth, events) = Booth::new(behaviours);
         let booth = Arc::new(booth);
         let shared = booth.clone();
-        let serving = Serving::connections(move |socket| connection(socket, shared.clone())).await;
+        let connections = move |socket| connection(socket, source.clone(), shared.clone());
+        let serving = Serving::connections(connections).await;
         Self {
             url: format!("ws://{}/v1", serving.address),
             events,
@@ -85,7 +99,7 @@ impl Server {
     }
 }
 
-async fn connection(socket: TcpStream, booth: Arc<Booth<Behaviour, Event>>) {
+async fn connection(socket: TcpStream, source: Source, booth: Arc<Booth<Behaviour, Event>>) {
     let behaviour = booth.behaviour(Behaviour::Well);
     // The type is the library's.
     #[allow(clippy::result_large_err)]
@@ -106,6 +120,7 @@ async fn connection(socket: TcpStream, booth: Arc<Booth<Behaviour, Event>>) {
     booth.tell(Event::Connected);
     let mut talk = Talk {
         socket,
+        source,
         booth: booth.clone(),
         behaviour,
         is_ready: false,
@@ -137,6 +152,7 @@ fn admit(request: &Request) -> u16 {
 
 struct Talk {
     socket: WebSocketStream<TcpStream>,
+    source: Source,
     booth: Arc<Booth<Behaviour, Event>>,
     behaviour: Behaviour,
     is_ready: bool,
@@ -238,6 +254,9 @@ impl Talk {
             .chunks_exact(2)
             .map(|pair| i16::from_le_bytes([pair[0], pair[1]]));
         self.buffer.extend(samples);
+        if matches!(self.source, Source::Recognised(_)) {
+            return true;
+        }
         // A word is said once it is over and something is behind it.
         let heard = words(&self.buffer);
         let settled = (self.buffer.len().saturating_sub(WORD / 4)) / WORD;
@@ -276,7 +295,10 @@ impl Talk {
         }
         let item = self.item();
         self.items += 1;
-        let mut heard = words(&audio);
+        let mut heard = match &self.source {
+            Source::Levels => words(&audio),
+            Source::Recognised(pool) => recognised(pool, &audio).await,
+        };
         if matches!(self.behaviour, Behaviour::FloodAtCommit(number) if number == self.commits) {
             heard = vec!["x".repeat(2 << 20)];
         }
@@ -293,6 +315,15 @@ impl Talk {
                 "item_id": item, "content_index": 0, "error": {"type": "transcription_error", "code": "audio_unintelligible"}}))
                 .await;
             return true;
+        }
+        if matches!(self.source, Source::Recognised(_)) {
+            for word in &heard {
+                self.say(
+                    json!({"type": "conversation.item.input_audio_transcription.delta", "event_id": "e",
+                    "item_id": item, "content_index": 0, "delta": format!("{word} ")}),
+                )
+                .await;
+            }
         }
         self.say(
             json!({"type": "conversation.item.input_audio_transcription.completed", "event_id": "e",
@@ -318,6 +349,25 @@ impl Talk {
     async fn send(&mut self, message: Value) {
         let _ = self.socket.send(Message::text(message.to_string())).await;
     }
+}
+
+/// What Whisper hears, of three samples two.
+async fn recognised(pool: &WhisperPool, audio: &[i16]) -> Vec<String> {
+    let half = |one: i16, other: i16| i16::midpoint(one, other);
+    let at_16_khz = audio
+        .chunks_exact(3)
+        .flat_map(|three| [three[0], half(three[1], three[2])]);
+    let request = speech::Request {
+        stream: speech::StreamId(0),
+        utterance: 0,
+        kind: speech::RequestKind::Final,
+        audio: at_16_khz.collect::<Vec<i16>>().into(),
+        start_ms: 0,
+        prompt: String::new(),
+        settled: Vec::new(),
+    };
+    let heard = pool.submit(request).await.unwrap().unwrap();
+    heard.words.into_iter().map(|word| word.text).collect()
 }
 
 /// A word for each 400 ms: the level in its middle.
