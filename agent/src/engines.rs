@@ -78,20 +78,14 @@ impl Engines {
         self.whisper.load()
     }
 
-    /// The recognisers that a room asks for, in its order. `terms` are likely to be said in it; `told` hears when one of
-    /// several is rested and when it is back.
+    /// The recognisers that a room asks for, in its order. `told` hears when one of several is rested and when it is back.
     ///
     /// # Panics
     /// Outside of a Tokio runtime.
-    pub fn choose(
-        &self,
-        wanted: &[String],
-        terms: &[String],
-        told: impl Fn(ChainNotice) + Send + Sync + 'static,
-    ) -> Chosen {
+    pub fn choose(&self, wanted: &[String], told: impl Fn(ChainNotice) + Send + Sync + 'static) -> Chosen {
         let (mut links, mut missing) = (Vec::new(), Vec::new());
         for name in wanted {
-            match self.engine(name, terms) {
+            match self.engine(name) {
                 Some(link) => links.push(link),
                 None => missing.push(name.clone()),
             }
@@ -105,27 +99,18 @@ impl Engines {
         Chosen { recogniser, missing }
     }
 
-    fn engine(&self, name: &str, terms: &[String]) -> Option<Arc<dyn Recogniser>> {
+    fn engine(&self, name: &str) -> Option<Arc<dyn Recogniser>> {
         match name {
             "whisper" => Some(self.whisper.clone()),
             "openai" => self.openai.clone(),
             "openai_realtime" => {
-                let options = RealtimeOptions {
-                    terms: terms.to_vec(),
-                    ..self.realtime.clone()?
-                };
                 // It was tried at the start.
-                let client = Realtime::new(options).ok()?;
+                let client = Realtime::new(self.realtime.clone()?).ok()?;
                 Some(Arc::new(client))
             }
             "deepgram" => {
-                let mut options = self.deepgram.clone()?;
-                // Older models refuse terms.
-                if options.model.starts_with("nova-3") {
-                    options.keyterms = terms.to_vec();
-                }
                 // It was tried at the start.
-                let client = Deepgram::new(options).ok()?;
+                let client = Deepgram::new(self.deepgram.clone()?).ok()?;
                 Some(Arc::new(client))
             }
             _ => None,
@@ -162,7 +147,7 @@ mod tests {
 
     fn chosen(engines: &Engines, wanted: &[&str]) -> (String, Vec<String>) {
         let wanted: Vec<String> = wanted.iter().map(|&name| name.to_owned()).collect();
-        let chosen = engines.choose(&wanted, &["Robin".to_owned()], |_| {});
+        let chosen = engines.choose(&wanted, |_| {});
         (chosen.recogniser.engine().to_owned(), chosen.missing)
     }
 

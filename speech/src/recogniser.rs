@@ -122,6 +122,10 @@ pub trait Recogniser: Send + Sync + std::fmt::Debug {
     /// closed without an answer only when the recogniser is gone.
     fn submit(&self, request: Request) -> oneshot::Receiver<Recognised>;
 
+    /// These names and words are likely to be said from now on, the likeliest first. Services are told when they are connected
+    /// next, and take as many as they take; recognisers that have a prompt get them with it.
+    fn expect(&self, _terms: &[String]) {}
+
     /// The pause in an utterance at which [`RequestKind::Pause`] was asked for is over, and was too short to end it: if nobody
     /// has begun to look, it is worth no more than a partial.
     fn pause_over(&self, _stream: StreamId, _utterance: u64) {}

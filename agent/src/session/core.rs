@@ -163,12 +163,16 @@ impl<E: Ear> Session<E> {
         match input {
             Input::ParticipantJoined { identity, name } => {
                 self.vocabulary.meet(&name);
+                self.out.push(Output::Terms(self.vocabulary.terms()));
                 self.event(
                     "participant_joined",
                     json!({ "identity": identity, "name": name }),
                 );
             }
-            Input::Learned(known) => self.vocabulary.learn(known),
+            Input::Learned(known) => {
+                self.vocabulary.learn(known);
+                self.out.push(Output::Terms(self.vocabulary.terms()));
+            }
             Input::ParticipantLeft { identity } => {
                 self.left_unheard(&identity, now_ms);
                 self.event("participant_left", json!({ "identity": identity }));

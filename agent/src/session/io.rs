@@ -186,6 +186,8 @@ pub enum Output<A> {
         /// The utterance's number within the track.
         utterance: u64,
     },
+    /// Tell the recogniser what is likely to be said from now on.
+    Terms(Vec<String>),
     /// Hear an utterance once more, for voices.
     HearVoices(HearVoices<A>),
     /// Show a partial caption, in the room and on the live page.

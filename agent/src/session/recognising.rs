@@ -65,15 +65,7 @@ pub(super) fn recogniser(parts: &Arc<Parts>, started: &Started) -> Arc<dyn Recog
         epoch: started.dispatch.epoch,
         runtime: Handle::current(),
     };
-    let known = &started.known;
-    let mut terms = vec![room.organisation.assistant_name.clone()];
-    terms.extend(
-        [&known.names, &known.corrected, &known.terms]
-            .into_iter()
-            .flatten()
-            .cloned(),
-    );
-    let chosen = parts.engines.choose(room.recognisers(), &terms, {
+    let chosen = parts.engines.choose(room.recognisers(), {
         let teller = teller.clone();
         move |notice| teller.notice(&notice)
     });

@@ -1,6 +1,8 @@
 //! What the recogniser is told before it listens: names and words that it would spell wrongly. Recognisers hear
 //! "Rapporteur" as "wrap or to work" and "metoprolol" as "met a prowl" unless these were said before; so they were.
 
+use std::collections::HashSet;
+
 /// Of everybody's name, every word, and what is between them. Much more would take the place of what was just said.
 pub const VOCABULARY_MAX_CHARS: usize = 240;
 /// People whose names are remembered, those who came last.
@@ -47,6 +49,25 @@ impl Vocabulary {
         self.present.truncate(PEOPLE_MAX);
     }
 
+    /// All of it, what is most worth knowing first.
+    pub fn terms(&self) -> Vec<String> {
+        let name = Some(self.assistant.as_str()).filter(|name| !name.is_empty());
+        name.into_iter().chain(self.words()).map(str::to_owned).collect()
+    }
+
+    /// Names and words, each once.
+    fn words(&self) -> impl Iterator<Item = &str> {
+        let lists = [
+            &self.present,
+            &self.known.names,
+            &self.known.corrected,
+            &self.known.terms,
+        ];
+        let mut seen = HashSet::new();
+        let words = lists.into_iter().flatten().map(|word| word.trim());
+        words.filter(move |word| !word.is_empty() && seen.insert(word.to_ascii_lowercase()))
+    }
+
     /// As it could have been said: the call by which the assistant is addressed, then a list.
     pub fn prompt(&self) -> String {
         let mut prompt = match self.assistant.as_str() {
@@ -55,17 +76,9 @@ impl Vocabulary {
         };
         let mut left = VOCABULARY_MAX_CHARS.saturating_sub(prompt.chars().count() + 2);
         let mut listed: Vec<&str> = Vec::new();
-        let lists = [
-            &self.present,
-            &self.known.names,
-            &self.known.corrected,
-            &self.known.terms,
-        ];
-        for word in lists.into_iter().flatten() {
-            let word = word.trim();
+        for word in self.words() {
             let needs = word.chars().count() + 2;
-            let is_new = !word.is_empty() && !listed.iter().any(|other| other.eq_ignore_ascii_case(word));
-            if is_new && needs <= left {
+            if needs <= left {
                 left -= needs;
                 listed.push(word);
             }

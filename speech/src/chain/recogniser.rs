@@ -180,6 +180,12 @@ impl Recogniser for Chain {
         }
     }
 
+    fn expect(&self, terms: &[String]) {
+        for link in &self.shared.links {
+            link.expect(terms);
+        }
+    }
+
     fn forget(&self, stream: StreamId) {
         for link in &self.shared.links {
             link.forget(stream);

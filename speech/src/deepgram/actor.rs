@@ -140,7 +140,8 @@ impl Actor {
 
 async fn connect(service: Arc<Service>) -> Result<WebsocketHandle, Option<Refusal>> {
     let limit = Duration::from_millis(service.options.limits.connect_ms);
-    let connection = service.options.connection(&service.client);
+    let terms = service.terms.lock().clone();
+    let connection = service.options.connection(&service.client, &terms);
     match timeout(limit, connection.handle()).await {
         Ok(Ok(handle)) => Ok(handle),
         Ok(Err(error)) => Err(refusal(&error)),

@@ -4,6 +4,7 @@ use std::hash::{BuildHasher, RandomState};
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 
+use parking_lot::Mutex;
 use tokio::runtime::Handle;
 use tokio::sync::oneshot;
 
@@ -18,6 +19,8 @@ pub(super) struct Service {
     pub(super) client: deepgram::Deepgram,
     pub(super) door: Door,
     pub(super) meter: Meter,
+    /// Likely to be said.
+    pub(super) terms: Mutex<Arc<[String]>>,
     pub(super) seed: u64,
     /// How many there were so far, on all tracks.
     pub(super) connections: AtomicU64,
@@ -73,6 +76,7 @@ impl Deepgram {
         let service = Arc::new(Service {
             door: Door::new(options.limits.refusal_ms),
             meter: Meter::default(),
+            terms: Mutex::default(),
             options,
             client,
             seed: RandomState::new().hash_one(0),
@@ -97,6 +101,10 @@ impl Recogniser for Deepgram {
 
     fn submit(&self, request: Request) -> oneshot::Receiver<Recognised> {
         self.tracks.submit(request)
+    }
+
+    fn expect(&self, terms: &[String]) {
+        *self.service.terms.lock() = terms.into();
     }
 
     fn take_sent(&self, stream: StreamId) -> Vec<Sent> {

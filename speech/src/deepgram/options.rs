@@ -22,8 +22,6 @@ pub struct DeepgramOptions {
     pub smart_format: bool,
     /// Whether the voices of one track are told apart.
     pub diarize: bool,
-    /// Names and terms that are likely to be said; Nova-3 only. At most 100 are sent.
-    pub keyterms: Vec<String>,
     /// A pause after which the service settles what was said, 10 to 5000 ms.
     pub endpointing_ms: u32,
     /// How long what is waited for.
@@ -40,7 +38,6 @@ impl DeepgramOptions {
             language: "en".to_owned(),
             smart_format: true,
             diarize: false,
-            keyterms: Vec::new(),
             endpointing_ms: 300,
             limits: DeepgramLimits::default(),
         }
@@ -51,8 +48,12 @@ impl DeepgramOptions {
         format!("deepgram:{}", self.model)
     }
 
-    /// The connection that these options describe.
-    pub(super) fn connection<'a>(&self, client: &'a deepgram::Deepgram) -> WebsocketBuilder<'a> {
+    /// The connection that these options describe, told of these terms.
+    pub(super) fn connection<'a>(
+        &self,
+        client: &'a deepgram::Deepgram,
+        terms: &[String],
+    ) -> WebsocketBuilder<'a> {
         let mut options = Options::builder()
             .model(Model::from(self.model.clone()))
             .language(Language::from(self.language.clone()))
@@ -63,8 +64,9 @@ impl DeepgramOptions {
             // know its successor yet.
             options = options.query_params([("diarize_model".to_owned(), "latest".to_owned())]);
         }
-        if !self.keyterms.is_empty() {
-            options = options.keyterms(bounded(&self.keyterms));
+        // Older models refuse terms.
+        if self.model.starts_with("nova-3") && !terms.is_empty() {
+            options = options.keyterms(bounded(terms));
         }
         client
             .transcription()

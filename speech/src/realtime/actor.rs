@@ -177,7 +177,7 @@ async fn connect(service: Arc<Service>) -> Connected {
         Ok(Err(error)) => return Err(refusal(&error)),
         Err(_) => return Err(None),
     };
-    let setup = wire::setup(options);
+    let setup = wire::setup(options, &service.terms.lock());
     say(&mut socket, &setup).await.map_err(|_| None)?;
     Ok(socket)
 }

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use parking_lot::Mutex;
 use tokio::runtime::Handle;
 use tokio::sync::oneshot;
 
@@ -16,6 +17,8 @@ pub(super) struct Service {
     pub(super) engine: String,
     pub(super) door: Door,
     pub(super) meter: Meter,
+    /// Likely to be said.
+    pub(super) terms: Mutex<Arc<[String]>>,
 }
 
 /// A handle to the service; clones share its connections. When the last one is gone, what waits is still answered.
@@ -51,6 +54,7 @@ impl Realtime {
             engine: format!("openai-realtime:{}", options.model),
             door: Door::new(options.limits.refusal_ms),
             meter: Meter::default(),
+            terms: Mutex::default(),
             options,
         });
         let (shared, runtime) = (service.clone(), Handle::current());
@@ -68,6 +72,10 @@ impl Recogniser for Realtime {
 
     fn submit(&self, request: Request) -> oneshot::Receiver<Recognised> {
         self.tracks.submit(request)
+    }
+
+    fn expect(&self, terms: &[String]) {
+        *self.service.terms.lock() = terms.into();
     }
 
     fn take_sent(&self, stream: StreamId) -> Vec<Sent> {

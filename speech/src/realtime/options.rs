@@ -14,8 +14,6 @@ pub struct RealtimeOptions {
     pub model: String,
     /// An ISO 639-1 code; `None`: the service finds out by itself.
     pub language: Option<String>,
-    /// Names and terms that are likely to be said; sent where the model takes them, the first 600 bytes of them.
-    pub terms: Vec<String>,
     /// How long what is waited for.
     pub limits: RealtimeLimits,
 }
@@ -28,7 +26,6 @@ impl RealtimeOptions {
             api_key,
             model: "gpt-live-transcribe".to_owned(),
             language: None,
-            terms: Vec::new(),
             limits: RealtimeLimits::default(),
         }
     }

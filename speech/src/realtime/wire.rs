@@ -54,12 +54,12 @@ pub(super) enum Fault {
 }
 
 /// The first message of a session.
-pub(super) fn setup(options: &RealtimeOptions) -> Value {
+pub(super) fn setup(options: &RealtimeOptions, terms: &[String]) -> Value {
     let mut transcription = json!({ "model": options.model });
     if let Some(language) = &options.language {
         transcription["language"] = language.as_str().into();
     }
-    if let Some((field, terms)) = hint(&options.model, &options.terms) {
+    if let Some((field, terms)) = hint(&options.model, terms) {
         transcription[field] = terms;
     }
     let format = json!({ "type": "audio/pcm", "rate": RATE_HZ });
@@ -180,8 +180,8 @@ mod tests {
         let told = |model: &str, terms: &[&str]| {
             let mut options = RealtimeOptions::new(ApiKey::new("k"));
             options.model = model.to_owned();
-            options.terms = terms.iter().map(|&term| term.to_owned()).collect();
-            let input = setup(&options)["session"]["audio"]["input"].take();
+            let terms: Vec<String> = terms.iter().map(|&term| term.to_owned()).collect();
+            let input = setup(&options, &terms)["session"]["audio"]["input"].take();
             input["transcription"].clone()
         };
         let terms = ["Robin", "Ben Ito"];

@@ -55,6 +55,13 @@ async fn a_dead_line_to_a_realtime_recogniser_costs_no_word() -> Result<()> {
     let told: Vec<Event> = service.events.past();
     let lines = told.iter().filter(|event| **event == Event::Connected).count();
     assert_eq!(lines, 2, "{told:?}");
+    let knows_ben = |event: &Event| match event {
+        Event::SetUp(how) => how["keywords"]
+            .as_array()
+            .is_some_and(|words| words.contains(&json!("Ben"))),
+        _ => true,
+    };
+    assert!(told.iter().all(knows_ben), "{told:?}");
     // It bills by the sound that it was sent, and what was sent again is more than was said.
     let usage = meeting.api.get(&meeting.path("usage")).await?;
     let seconds = |kind: &str| -> f64 {

@@ -27,6 +27,7 @@ impl Actor {
                 let stream = speech::StreamId(track);
                 self.caller.recogniser.awaited(stream, utterance);
             }
+            Output::Terms(terms) => self.caller.recogniser.expect(&terms),
             Output::HearVoices(request) => {
                 let diariser = self.diarisers.lend(&request.identity);
                 self.call(|caller| caller.hear_voices(diariser, request));

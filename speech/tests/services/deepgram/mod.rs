@@ -65,8 +65,8 @@ async fn a_growing_utterance_is_sent_once_and_its_words_have_the_tracks_times() 
     let (mut server, recording) = server(PATIENT, &[]).await;
     let mut options = options(&server);
     options.diarize = true;
-    options.keyterms = vec!["Rapporteur".to_owned(), "Jarvis & Co".to_owned()];
     let deepgram = Deepgram::new(options).unwrap();
+    deepgram.expect(&["Rapporteur".to_owned(), "Jarvis & Co".to_owned()]);
     for to_ms in [1_600, 2_800, 4_000] {
         let partial = request(RequestKind::Partial, 0, &recording, 800, to_ms);
         let heard = deepgram.submit(partial).await.unwrap().unwrap();

@@ -87,14 +87,17 @@ async fn a_growing_utterance_is_sent_once_and_its_words_come_while_it_grows() {
 }
 
 #[tokio::test]
-async fn every_session_is_told_the_terms() {
+async fn every_session_is_told_the_terms_of_its_time() {
     let mut server = Server::start(Source::Levels, &[Behaviour::CutAtCommit(1)]).await;
     let realtime = Realtime::new(RealtimeOptions {
         language: Some("en".to_owned()),
-        terms: vec!["Rapporteur".to_owned(), "Ben Ito".to_owned()],
         ..options(&server)
     })
     .unwrap();
+    realtime.expect(&["Rapporteur".to_owned(), "Ben Ito".to_owned()]);
+    let partial = heard(&realtime, request(RequestKind::Partial, 0, 0, 3)).await;
+    assert!(text(0, 3).starts_with(&partial.text()));
+    realtime.expect(&["Rapporteur".to_owned(), "Ada".to_owned()]);
     let last = heard(&realtime, request(RequestKind::Final, 0, 0, 3)).await;
     assert_eq!(last.text(), text(0, 3));
     let sessions: Vec<Event> = server
@@ -103,8 +106,10 @@ async fn every_session_is_told_the_terms() {
         .into_iter()
         .filter(|event| matches!(event, Event::SetUp(_)))
         .collect();
-    let told = json!({ "model": MODEL, "language": "en", "keywords": ["Rapporteur", "Ben Ito"] });
-    assert_eq!(sessions, [Event::SetUp(told.clone()), Event::SetUp(told)]);
+    let told = |name: &str| {
+        Event::SetUp(json!({ "model": MODEL, "language": "en", "keywords": ["Rapporteur", name] }))
+    };
+    assert_eq!(sessions, [told("Ben Ito"), told("Ada")]);
     server.assert_no_violations();
 }
 
