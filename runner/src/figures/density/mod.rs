@@ -16,7 +16,7 @@ use serde_json::json;
 use tokio::time::{Instant, sleep};
 
 use self::heard::{EDGE_FRAMES, SILENT_EDGE_FRAMES};
-use self::outcome::{Load, Outcome};
+use self::outcome::{Load, Outcome, Talkers};
 use self::program::{Program, Report as Told};
 use self::systems::{Places, Running, System, gained};
 use self::usage::{Usage, dropped_datagrams};
@@ -78,12 +78,12 @@ pub(super) async fn measure(ready: &Ready, workspace: &Path) -> Result<Report> {
     let constant = Load {
         rooms: ROOMS,
         participants: 2,
-        meeting: false,
+        talkers: Talkers::All,
     };
-    let meeting = |participants| Load {
+    let meeting = |participants, talkers| Load {
         rooms: MEETINGS,
         participants,
-        meeting: true,
+        talkers,
     };
     let compared = [System::Ours, System::LivekitAgents, System::PythonClient];
     let mut rounds = compared.map(|system| (system, Vec::new()));
@@ -97,9 +97,12 @@ pub(super) async fn measure(ready: &Ready, workspace: &Path) -> Result<Report> {
         .map(|(system, taken)| (*system, constant, Outcome::of(taken)))
         .collect();
     let plan = [
-        (System::Ours, meeting(10)),
-        (System::LivekitAgents, meeting(10)),
-        (System::Ours, meeting(20)),
+        (System::Ours, meeting(10, Talkers::InTurn)),
+        (System::LivekitAgents, meeting(10, Talkers::InTurn)),
+        (System::PythonClient, meeting(10, Talkers::InTurn)),
+        (System::Ours, meeting(20, Talkers::InTurn)),
+        (System::Ours, meeting(10, Talkers::AtOnce(4))),
+        (System::Ours, meeting(10, Talkers::AtOnce(8))),
     ];
     for (system, load) in plan {
         outcomes.push((system, load, ground.take(system, load).await?));
@@ -135,7 +138,11 @@ impl Ground<'_> {
         for _ in 0..load.rooms {
             self.rooms_made += 1;
             let room = format!("density-{}", self.rooms_made);
-            let pattern = if load.meeting { "meeting" } else { "constant" };
+            let pattern = match load.talkers {
+                Talkers::All => json!("constant"),
+                Talkers::InTurn => json!("meeting"),
+                Talkers::AtOnce(talkers) => json!({"at_once": talkers}),
+            };
             let order = json!({"do": "enter", "room": room, "participants": load.participants, "pattern": pattern,
                 "agent": system.agent()});
             self.crowd.order(&order)?;
@@ -156,10 +163,9 @@ impl Ground<'_> {
     }
 
     async fn watch(&mut self, running: &mut Running, idle: &Usage, load: Load) -> Result<Outcome> {
-        let edge_frames = if load.meeting {
-            SILENT_EDGE_FRAMES
-        } else {
-            EDGE_FRAMES
+        let edge_frames = match load.talkers {
+            Talkers::All => EDGE_FRAMES,
+            Talkers::InTurn | Talkers::AtOnce(_) => SILENT_EDGE_FRAMES,
         };
         let dropped = dropped_datagrams()?;
         let pids = [self.server_pid, self.crowd.pid()];

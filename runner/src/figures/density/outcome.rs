@@ -9,17 +9,30 @@ use crate::demo::nearest_rank;
 pub(super) struct Load {
     pub(super) rooms: usize,
     pub(super) participants: usize,
-    pub(super) meeting: bool,
+    pub(super) talkers: Talkers,
+}
+
+/// Who speaks.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Talkers {
+    All,
+    /// One, now and then two.
+    InTurn,
+    /// So many, in turn.
+    AtOnce(usize),
 }
 
 impl Load {
     pub(super) fn setting(self) -> String {
         let Self {
-            rooms, participants, ..
+            rooms,
+            participants,
+            talkers,
         } = self;
-        match self.meeting {
-            true => format!("{rooms} meetings of {participants}, one or two talk"),
-            false => format!("{rooms} rooms of {participants} constant talkers"),
+        match talkers {
+            Talkers::All => format!("{rooms} rooms of {participants} constant talkers"),
+            Talkers::InTurn => format!("{rooms} meetings of {participants}, one or two talk"),
+            Talkers::AtOnce(talkers) => format!("{rooms} meetings of {participants}, {talkers} talk at once"),
         }
     }
 }

@@ -1,7 +1,7 @@
 //! What the figures page says of it.
 
 use super::super::figure::{Figure, OURS, ROOMS_HELD, Report};
-use super::outcome::{Load, Outcome};
+use super::outcome::{Load, Outcome, Talkers};
 use super::systems::System;
 use super::{ROUNDS, SETTLE, WINDOW};
 
@@ -18,7 +18,7 @@ behind them (`tests/src/bin/ears.rs`); livekit-agents: a worker whose job does t
 audio streams and no detector. The load is the same for each and comes from one process of our own (`tests/src/bin/crowd`): real \
 clients of LiveKit with one connection each, whose speech was encoded once (a human voice, 20 ms Opus at 32 kbit/s, audio levels as \
 they are). Constant talkers never pause for more than 200 ms. In a meeting one speaks for five seconds, in every third turn a \
-second one too; the others send what an encoder sends that has nothing to say (DTX), a packet each 400 ms. Cores are processor time \
+second one too, or as many as is said speak at once; the others send what an encoder sends that has nothing to say (DTX), a packet each 400 ms. Cores are processor time \
 of the system's processes by the time measured; memory is their PSS (shared pages by their share) less what they had before the \
 first room. Missed frames are 10 ms of a track that did not reach the program, of those that were due. livekit-server and the load \
 run on the same two cores.";
@@ -28,12 +28,13 @@ pub(super) fn of(outcomes: &[(System, Load, Outcome)], held: &[(Load, Outcome)])
     let mut figures: Vec<Figure> = outcomes
         .iter()
         .flat_map(|(system, load, outcome)| {
-            let has_aims = *system == System::Ours && !load.meeting;
+            let has_aims = *system == System::Ours && load.talkers == Talkers::All;
             rows(system.name(), *load, outcome, has_aims)
         })
         .collect();
     let cores = |wanted: System| {
-        let constant = |(system, load, _): &&(System, Load, Outcome)| *system == wanted && !load.meeting;
+        let constant =
+            |(system, load, _): &&(System, Load, Outcome)| *system == wanted && load.talkers == Talkers::All;
         outcomes
             .iter()
             .find(constant)
@@ -160,7 +161,7 @@ mod tests {
         Load {
             rooms,
             participants: 2,
-            meeting: false,
+            talkers: Talkers::All,
         }
     }
 

@@ -17,19 +17,24 @@ pub(crate) enum Pattern {
     Constant,
     /// One speaks, now and then two; the others' encoders have nothing to send.
     Meeting,
+    /// So many speak at once, in turns as in a meeting.
+    AtOnce(usize),
 }
 
 impl Pattern {
     /// Whether one of `participants`, counted from 0, speaks at a moment of the meeting.
     pub(crate) fn speaks(self, participant: usize, participants: usize, at_ms: u64) -> bool {
-        if self == Self::Constant {
-            return true;
-        }
-        let (turn, participants) = (at_ms / TURN_MS, participants.max(1) as u64);
+        let turn = at_ms / TURN_MS;
+        let at_once = match self {
+            Self::Constant => return true,
+            Self::Meeting if turn.is_multiple_of(OVERLAP_EVERY) => 2,
+            Self::Meeting => 1,
+            Self::AtOnce(talkers) => talkers as u64,
+        };
+        let participants = participants.max(1) as u64;
         let first = turn * STEP % participants;
-        let second = (turn * STEP + 1) % participants;
-        let participant = participant as u64;
-        participant == first || (turn.is_multiple_of(OVERLAP_EVERY) && participant == second)
+        let after_first = (participant as u64 + participants - first) % participants;
+        after_first < at_once
     }
 }
 
@@ -50,6 +55,16 @@ mod tests {
                 .collect();
             assert!(counts.iter().all(|count| (1..=2).contains(count)), "{counts:?}");
             assert_eq!(counts.iter().sum::<usize>(), 80, "a third of the turns overlap");
+        }
+    }
+
+    #[test]
+    fn as_many_speak_at_once_as_are_asked_for() {
+        for wanted in [1, 4, 8, 10] {
+            let speaks = |who: usize, turn: u64| Pattern::AtOnce(wanted).speaks(who, 10, turn * TURN_MS);
+            for turn in 0..30 {
+                assert_eq!((0..10).filter(|who| speaks(*who, turn)).count(), wanted);
+            }
         }
     }
 
