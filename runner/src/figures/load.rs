@@ -21,8 +21,8 @@ use crate::setup::Ready;
 
 /// So many speak at once.
 const OUR_SPEAKERS: [usize; 5] = [1, 2, 4, 6, 8];
-/// More than these takes others beyond what they can do; it is seen before.
-const THEIR_SPEAKERS: [usize; 3] = [1, 2, 4];
+/// Of theirs; with more they are minutes behind.
+const THEIR_SPEAKERS: [usize; 4] = [1, 2, 4, 8];
 /// The recordings are spread over so many tracks; who comes after plays them in another order.
 const TRACKS: usize = 5;
 /// Who speaks alone does so so many times, each time with another track: one track has three or four finals.
@@ -117,6 +117,7 @@ fn tracks(ready: &Ready, folder: &Path) -> Result<Vec<Track>> {
                 spoken,
                 noise_db: None,
                 seed: 0,
+                behind_opus: false,
             }
         })
         .collect();
@@ -197,6 +198,7 @@ mod tests {
             spoken_seconds: 50.0,
             speech_ends_ms: Vec::new(),
             offline: Vec::new(),
+            offline_behind_opus: Vec::new(),
         };
         let tracks = vec![track; 8];
         let lengths = |speakers| -> Vec<usize> {

@@ -29,6 +29,8 @@ pub(super) struct Plan {
     pub noise_db: Option<f64>,
     /// Of the noise.
     pub seed: u64,
+    /// Whether the model hears it off line behind Opus too.
+    pub behind_opus: bool,
 }
 
 /// A made track.
@@ -44,12 +46,14 @@ pub(super) struct Track {
     pub speech_ends_ms: Vec<i64>,
     /// What the model hears off line.
     pub offline: Vec<Said>,
+    /// And behind Opus, if that was asked for.
+    pub offline_behind_opus: Vec<Said>,
 }
 
 impl Track {
-    /// The errors of the off-line pass.
-    pub(super) fn offline_errors(&self) -> WordErrors {
-        let heard: Vec<&str> = self.offline.iter().map(|word| word.text.as_str()).collect();
+    /// The errors of an off-line pass.
+    pub(super) fn errors_of(&self, pass: &[Said]) -> WordErrors {
+        let heard: Vec<&str> = pass.iter().map(|word| word.text.as_str()).collect();
         word_errors(&self.text, &heard.join(" "))
     }
 }
@@ -98,6 +102,7 @@ struct OrderedTrack<'a> {
     recordings: Vec<&'a Path>,
     noise_db: Option<f64>,
     seed: u64,
+    behind_opus: bool,
 }
 
 #[derive(Deserialize)]
@@ -106,6 +111,7 @@ struct Made {
     spoken_seconds: f64,
     speech_ends_ms: Vec<i64>,
     words: Vec<Said>,
+    words_behind_opus: Vec<Said>,
 }
 
 /// Makes tracks in a folder.
@@ -123,6 +129,7 @@ pub(super) fn make(ready: &Ready, folder: &Path, plans: &[Plan]) -> Result<Vec<T
                 recordings: plan.spoken.iter().map(|spoken| spoken.file.as_path()).collect(),
                 noise_db: plan.noise_db,
                 seed: plan.seed,
+                behind_opus: plan.behind_opus,
             })
             .collect(),
     };
@@ -147,6 +154,7 @@ pub(super) fn make(ready: &Ready, folder: &Path, plans: &[Plan]) -> Result<Vec<T
             spoken_seconds: made.spoken_seconds,
             speech_ends_ms: made.speech_ends_ms,
             offline: made.words,
+            offline_behind_opus: made.words_behind_opus,
         }
     };
     Ok(made.into_iter().zip(plans).map(track).collect())

@@ -15,10 +15,10 @@ use super::words::Shown;
 use crate::process::Process;
 use crate::setup::Ready;
 
-/// Loading torch and the model.
-const READY_LIMIT: Duration = Duration::from_secs(180);
-/// The longest track and what comes after it.
-const TRACK_LIMIT: Duration = Duration::from_secs(300);
+/// Loading torch and the model, eight at once.
+const READY_LIMIT: Duration = Duration::from_secs(420);
+/// The longest track and what comes after it, minutes where a system does not keep up.
+const TRACK_LIMIT: Duration = Duration::from_secs(900);
 const STOP_LIMIT: Duration = Duration::from_secs(5);
 /// Reports that wait to be read.
 const WAITING_LIMIT: usize = 4096;

@@ -22,8 +22,16 @@ use crate::{
 impl Engine {
     /// Everything known about the connection.
     pub(crate) fn stats(&mut self, now: Instant) -> Vec<RtcStats> {
+        self.stats_of(now, None)
+    }
+
+    /// What is known about the connection, of its streams those of one source only if there is one.
+    fn stats_of(&mut self, now: Instant, wanted: Option<u32>) -> Vec<RtcStats> {
         let report = self.rtc.get_stats(now, StatsSelector::None);
-        let mut stats: Vec<RtcStats> = report.iter().filter_map(read::entry).collect();
+        // Reading costs most: what is not wanted is left out before.
+        let is_wanted =
+            |entry: &&_| wanted.is_none_or(|wanted| read::ssrc(entry).is_none_or(|of| of == wanted));
+        let mut stats: Vec<RtcStats> = report.iter().filter(is_wanted).filter_map(read::entry).collect();
         let local = self.local_audio();
         let reports = self.reports.lock();
         for entry in &mut stats {
@@ -62,7 +70,7 @@ impl Engine {
         let Some(wanted) = self.sender_ssrc(index) else {
             return Vec::new();
         };
-        self.stats(now)
+        self.stats_of(now, Some(wanted))
             .into_iter()
             .filter(|stats| match stats {
                 RtcStats::MediaSource(source) => source.rtc.id == media_source_id(wanted),
@@ -76,7 +84,7 @@ impl Engine {
         let Some(wanted) = self.receiver_ssrc(index) else {
             return Vec::new();
         };
-        self.stats(now)
+        self.stats_of(now, Some(wanted))
             .into_iter()
             .filter(|stats| concerns(stats, wanted))
             .collect()

@@ -1,11 +1,13 @@
 //! `programme`: makes the tracks that captions are measured with. Recordings one after the other at one level, with pauses
 //! between them and noise over all of it if asked; and what the model hears off line, each recording whole and with its full
-//! context, with the times of the words. One JSON object in, one out; `cargo figures captions` writes and reads them.
+//! context, with the times of the words, and where it is asked for, what it hears behind Opus. One JSON object in, one out; `cargo figures captions` writes and reads them.
 
 mod offline;
+mod opus;
 
 use std::collections::HashMap;
 use std::io::Write as _;
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result};
@@ -15,6 +17,7 @@ use system_tests::sound::{self, Noise, SAMPLES_PER_MS};
 use system_tests::speech_file::{self, SAMPLE_RATE_HZ};
 
 use offline::{Offline, Word};
+use opus::through_opus;
 
 /// As loud as somebody near a microphone, where somebody speaks.
 const LEVEL_DB: f64 = -26.0;
@@ -38,6 +41,8 @@ struct TrackPlan {
     /// Pink noise, so many decibels under the speech.
     noise_db: Option<f64>,
     seed: u64,
+    /// Whether the off-line pass hears it once more behind Opus.
+    behind_opus: bool,
 }
 
 #[derive(Serialize)]
@@ -49,6 +54,8 @@ struct Track {
     /// Where each stretch of speech ends.
     speech_ends_ms: Vec<usize>,
     words: Vec<Word>,
+    /// Empty where it was not asked for.
+    words_behind_opus: Vec<Word>,
 }
 
 fn main() -> Result<()> {
@@ -90,17 +97,23 @@ fn made(plan: &TrackPlan, folder: &Path, offline: &mut Offline, known: &mut Know
     }
     let mut words = Vec::new();
     for (&(from, to), file) in places.iter().zip(&plan.recordings) {
-        let (from, to) = (
-            from.saturating_sub(AROUND_MS * SAMPLES_PER_MS),
-            (to + AROUND_MS * SAMPLES_PER_MS).min(samples.len()),
-        );
+        let around = around((from, to), samples.len());
+        let from_ms = around.start / SAMPLES_PER_MS;
         let heard = match known.get(file).filter(|_| plan.noise_db.is_none()) {
             Some(heard) => heard.clone(),
-            None => offline.words(&samples[from..to])?,
+            None => offline.words(&samples[around])?,
         };
-        words.extend(heard.iter().map(|word| word.later(from / SAMPLES_PER_MS)));
+        words.extend(heard.iter().map(|word| word.later(from_ms)));
         if plan.noise_db.is_none() {
             known.insert(file.clone(), heard);
+        }
+    }
+    let mut words_behind_opus = Vec::new();
+    if plan.behind_opus {
+        let coded = through_opus(&samples)?;
+        for &(from, to) in &places {
+            let around = around((from, to), coded.len());
+            words_behind_opus.extend(offline.words(&coded[around])?);
         }
     }
     let file = folder.join(format!("{}.wav", plan.name));
@@ -112,7 +125,14 @@ fn made(plan: &TrackPlan, folder: &Path, offline: &mut Offline, known: &mut Know
         spoken_seconds: spoken as f64 / f64::from(SAMPLE_RATE_HZ),
         speech_ends_ms,
         words,
+        words_behind_opus,
     })
+}
+
+/// What the off-line pass hears of a recording.
+fn around((from, to): (usize, usize), length: usize) -> Range<usize> {
+    let around = AROUND_MS * SAMPLES_PER_MS;
+    from.saturating_sub(around)..(to + around).min(length)
 }
 
 fn write(file: &Path, samples: &[i16]) -> Result<(), hound::Error> {

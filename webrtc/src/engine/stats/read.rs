@@ -34,6 +34,19 @@ pub(super) fn entry(entry: &RTCStatsReportEntry) -> Option<RtcStats> {
     }
 }
 
+/// Of which source's stream this is, if it is a stream's.
+pub(super) fn ssrc(entry: &RTCStatsReportEntry) -> Option<u32> {
+    use RTCStatsReportEntry as Entry;
+    let stream = match entry {
+        Entry::InboundRtp(stats) => &stats.received_rtp_stream_stats.rtp_stream_stats,
+        Entry::RemoteInboundRtp(stats) => &stats.received_rtp_stream_stats.rtp_stream_stats,
+        Entry::OutboundRtp(stats) => &stats.sent_rtp_stream_stats.rtp_stream_stats,
+        Entry::RemoteOutboundRtp(stats) => &stats.sent_rtp_stream_stats.rtp_stream_stats,
+        _ => return None,
+    };
+    Some(stream.ssrc)
+}
+
 /// Turns what `rtc` means otherwise than the interface does: leaves out what it does not know (`null`, the word that it uses for
 /// unknown choices, and the present as the time of a packet that never was), counts times in microseconds and those of packets
 /// in milliseconds, and writes certificates in base64.
