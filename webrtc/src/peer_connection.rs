@@ -178,6 +178,14 @@ impl PeerConnection {
         })
     }
 
+    /// The handle of a connection that a test has started in a way of its own.
+    #[cfg(test)]
+    pub(crate) fn of(connection: Arc<Connection>) -> Self {
+        Self {
+            owner: Arc::new(Owner(connection)),
+        }
+    }
+
     fn connection(&self) -> &Arc<Connection> {
         &self.owner.0
     }

@@ -3,7 +3,8 @@
 //!
 //! The measure is relative: what counts is not when a packet was sent but how arrival and timestamp
 //! move against one another. A sender's clock that is fast or slow moves the fastest recent packet,
-//! and with it the point where playing should be.
+//! and with it the point where playing should be. A packet is sent when its last sample is there: a sender that changes to
+//! longer ones is later with all of them, and is taken to have been so before.
 
 use std::collections::VecDeque;
 
@@ -28,12 +29,22 @@ const MIN_TARGET_RTP: i64 = 30 * MS;
 const MIN_TARGET_WITH_LOSS_RTP: i64 = 40 * MS;
 const MAX_TARGET_RTP: i64 = 400 * MS;
 
+/// A packet that has come lately.
+#[derive(Debug)]
+struct Recent {
+    arrival: i64,
+    /// Arrival less timestamp.
+    transit: i64,
+    duration: i64,
+}
+
 /// All times in units of 1/48000 s.
 #[derive(Debug)]
 pub(crate) struct DelayEstimator {
-    /// Arrival and transit (arrival less timestamp) of recent packets.
-    recent: VecDeque<(i64, i64)>,
+    recent: VecDeque<Recent>,
     fastest: i64,
+    /// The longest of them lasts so long.
+    longest: i64,
     target: i64,
     since_calculation: u32,
     /// Until when two packets are waited for at least; none before the first packet.
@@ -45,6 +56,7 @@ impl DelayEstimator {
         Self {
             recent: VecDeque::new(),
             fastest: 0,
+            longest: 0,
             target: MIN_TARGET_WITH_LOSS_RTP,
             since_calculation: 0,
             wary_until: None,
@@ -58,8 +70,9 @@ impl DelayEstimator {
     }
 
     /// Takes note of a packet, in whatever order they come.
-    pub(crate) fn observe(&mut self, arrival: i64, timestamp: i64) {
+    pub(crate) fn observe(&mut self, arrival: i64, timestamp: i64, duration: i64) {
         let transit = arrival - timestamp;
+        self.expect_duration(duration);
         self.wary_until.get_or_insert(arrival + LEARNING_RTP);
         if self.recent.is_empty() || transit < self.fastest {
             self.fastest = transit;
@@ -68,11 +81,28 @@ impl DelayEstimator {
         if self.recent.len() >= WINDOW_PACKETS {
             self.recent.pop_front();
         }
-        self.recent.push_back((arrival, transit));
+        self.recent.push_back(Recent {
+            arrival,
+            transit,
+            duration,
+        });
         self.since_calculation += 1;
         // A packet that misses the target is a reason to look at once.
         if self.since_calculation >= RECALCULATE_EVERY || transit - self.fastest > self.target {
             self.calculate(arrival);
+        }
+    }
+
+    /// Longer packets than all that are remembered say nothing of the network, but would be late ones.
+    fn expect_duration(&mut self, duration: i64) {
+        let more = duration - self.longest;
+        if more <= 0 {
+            return;
+        }
+        self.longest = duration;
+        if !self.recent.is_empty() {
+            self.fastest += more;
+            self.recent.iter_mut().for_each(|recent| recent.transit += more);
         }
     }
 
@@ -82,11 +112,13 @@ impl DelayEstimator {
             && self
                 .recent
                 .front()
-                .is_some_and(|(arrival, _)| now - arrival > WINDOW_RTP)
+                .is_some_and(|recent| now - recent.arrival > WINDOW_RTP)
         {
             self.recent.pop_front();
         }
-        let mut transits: Vec<i64> = self.recent.iter().map(|(_, transit)| *transit).collect();
+        let durations = self.recent.iter().map(|recent| recent.duration);
+        self.longest = durations.max().unwrap_or(0);
+        let mut transits: Vec<i64> = self.recent.iter().map(|recent| recent.transit).collect();
         let nearly_all = (transits.len() - 1) - transits.len() / LATE_ONE_IN;
         let (fast, slow, _) = transits.select_nth_unstable(nearly_all);
         let slow = *slow;
@@ -125,7 +157,7 @@ mod tests {
         let mut estimator = DelayEstimator::new();
         for (n, delay_ms) in delays_ms.into_iter().enumerate() {
             let sent = n as i64 * 20 * MS;
-            estimator.observe(sent + delay_ms * MS, sent);
+            estimator.observe(sent + delay_ms * MS, sent, 20 * MS);
         }
         estimator
     }
@@ -143,7 +175,7 @@ mod tests {
         assert_eq!(estimator.target(), MIN_TARGET_WITH_LOSS_RTP);
         let mut targets = Vec::new();
         for n in 100..700 {
-            estimator.observe((n * 20 + 30) * MS, n * 20 * MS);
+            estimator.observe((n * 20 + 30) * MS, n * 20 * MS, 20 * MS);
             targets.push(estimator.target());
         }
         assert_eq!(targets[490], MIN_TARGET_WITH_LOSS_RTP);
@@ -163,6 +195,27 @@ mod tests {
     }
 
     #[test]
+    fn longer_packets_are_no_late_ones() {
+        let mut estimator = after([30; 100]);
+        let on_time = |estimator: &DelayEstimator, n: i64, wait_ms| {
+            estimator.delay((n * 20 + 30 + wait_ms) * MS, n * 20 * MS)
+        };
+        assert_eq!(on_time(&estimator, 100, 0), 0);
+        // From 20 to 60 ms: each is sent 40 ms later.
+        for n in (100..700).step_by(3) {
+            estimator.observe((n * 20 + 70) * MS, n * 20 * MS, 60 * MS);
+            assert_eq!(on_time(&estimator, n, 40), 0);
+            assert_eq!(estimator.target(), MIN_TARGET_RTP);
+        }
+        // And back: while the long ones are remembered they are waited for.
+        for n in 700..1_300 {
+            estimator.observe((n * 20 + 30) * MS, n * 20 * MS, 20 * MS);
+            assert_eq!(on_time(&estimator, n, 0), 0);
+        }
+        assert_eq!(estimator.target(), MIN_TARGET_RTP);
+    }
+
+    #[test]
     fn rare_stragglers_are_not_waited_for_and_nothing_is_waited_for_without_end() {
         assert_eq!(
             after((0..500).map(|n| if n % 100 == 0 { 300 } else { 0 })).target(),
@@ -176,7 +229,7 @@ mod tests {
         let mut estimator = DelayEstimator::new();
         for n in 0..30_000 {
             let sent = n * 20 * MS;
-            estimator.observe(sent - sent / 5_000, sent);
+            estimator.observe(sent - sent / 5_000, sent, 20 * MS);
         }
         let (now, last) = (30_000 * 20 * MS, 30_000 * 20 * MS);
         let on_time = estimator.delay(now - now / 5_000, last);

@@ -176,7 +176,7 @@ impl Playout {
         if newest {
             self.last_timestamp = Some(timestamp);
         }
-        self.delay.observe(arrival, timestamp);
+        self.delay.observe(arrival, timestamp, duration);
         // Rather itself than a copy of it.
         let is_there = self.packets.get(&timestamp).is_some_and(|there| !there.copy);
         if is_there || self.is_played(timestamp, duration) {

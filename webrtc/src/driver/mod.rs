@@ -108,8 +108,16 @@ impl Connection {
     pub(crate) fn start(config: RtcConfiguration) -> Result<Arc<Self>, RtcError> {
         let runtime = Handle::try_current()
             .map_err(|_| RtcError::invalid_state("a peer connection needs a tokio runtime"))?;
+        let sockets = Sockets::open(config.ice_transport_type)?;
+        Self::start_with(config, sockets, &runtime)
+    }
+
+    fn start_with(
+        config: RtcConfiguration,
+        sockets: Sockets,
+        runtime: &Handle,
+    ) -> Result<Arc<Self>, RtcError> {
         let usable = config.ice_transport_type;
-        let sockets = Sockets::open(usable)?;
         let outbox = Arc::new(Outbox::default());
         let relay_only = usable == IceTransportsType::Relay;
         let mut engine = Engine::new(Instant::now(), outbox.clone(), relay_only)?;

@@ -82,7 +82,16 @@ impl Sockets {
     /// within a tokio runtime.
     pub(super) fn open(usable: IceTransportsType) -> Result<Self, RtcError> {
         let now = Instant::now();
-        let mut sockets = Self {
+        let mut sockets = Self::closed(usable, now)?;
+        sockets.follow(interfaces::addresses(now));
+        if sockets.udp.is_empty() && usable != IceTransportsType::Relay {
+            return Err(RtcError::internal("no address of this host can be used"));
+        }
+        Ok(sockets)
+    }
+
+    fn closed(usable: IceTransportsType, now: Instant) -> Result<Self, RtcError> {
+        Ok(Self {
             usable,
             addresses: Addresses::default(),
             looked: now,
@@ -91,12 +100,7 @@ impl Sockets {
             servers: Servers::new()?,
             has_more: false,
             buffer: Box::new([0; MAX_DATAGRAM_BYTES]),
-        };
-        sockets.follow(interfaces::addresses(now));
-        if sockets.udp.is_empty() && usable != IceTransportsType::Relay {
-            return Err(RtcError::internal("no address of this host can be used"));
-        }
-        Ok(sockets)
+        })
     }
 
     /// Looks at the addresses of this host: sockets on new ones are opened, those on addresses that are

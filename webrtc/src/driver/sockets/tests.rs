@@ -1,5 +1,17 @@
 use super::*;
 
+impl Sockets {
+    /// On this address alone, whatever others this host has.
+    pub(in crate::driver) fn only_on(address: IpAddr) -> Self {
+        let now = Instant::now();
+        let mut sockets = Self::closed(IceTransportsType::All, now).expect("sockets");
+        sockets.follow([address].into());
+        // This host's addresses are looked at no more.
+        sockets.looked = now + std::time::Duration::from_secs(3_600);
+        sockets
+    }
+}
+
 fn addresses(texts: &[&str]) -> Addresses {
     texts
         .iter()

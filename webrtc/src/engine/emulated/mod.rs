@@ -35,6 +35,7 @@ mod beginning;
 mod encryption;
 pub(crate) mod link;
 mod loss;
+mod parameters;
 mod pictures;
 mod redundancy;
 mod tests;
@@ -80,6 +81,8 @@ pub(crate) struct Peer {
     heard: Option<(InboundAudio, Arc<FrameQueue>)>,
     /// Payload of the sound sent.
     pub(crate) sound_bytes: u64,
+    /// The tone goes out. Otherwise the test sends sound itself.
+    speaks: bool,
     encoder: FrameEncoder,
     clock: MediaClock,
     spoken_samples: usize,
@@ -112,6 +115,7 @@ impl Peer {
             pcm: Vec::new(),
             heard: None,
             sound_bytes: 0,
+            speaks: true,
             encoder: encoder(true),
             clock: MediaClock::starting_at(4_000_000_000),
             spoken_samples: 0,
@@ -141,7 +145,7 @@ impl Peer {
         self.heard = Some((inbound, queue));
     }
 
-    fn tick(&mut self, now: Instant, ticks: u64) {
+    fn speak(&mut self, now: Instant) {
         let samples = RATE_HZ as usize / 100;
         let pcm = syllables(self.spoken_samples, samples);
         self.spoken_samples += samples;
@@ -149,6 +153,12 @@ impl Peer {
         if let Some(Frame::Packet(audio)) = self.encoder.push(&mut self.clock, now, &pcm) {
             self.sound_bytes += audio.payload.len() as u64;
             self.engine.send_audio(now, 0, audio);
+        }
+    }
+
+    fn tick(&mut self, now: Instant, ticks: u64) {
+        if self.speaks {
+            self.speak(now);
         }
         if let Some((inbound, queue)) = &self.heard {
             inbound.tick_by_hand(now);
@@ -227,9 +237,13 @@ fn mono() -> PcmFormat {
 /// A tone, louder and softer four times a second: the encoder takes a steady one for music and adds no
 /// copies against loss.
 fn syllables(start: usize, samples: usize) -> Vec<i16> {
+    syllables_at(RATE_HZ, start, samples)
+}
+
+fn syllables_at(rate_hz: u32, start: usize, samples: usize) -> Vec<i16> {
     let loudness =
-        |n: usize| 0.55 - 0.45 * (std::f64::consts::TAU * 4.0 * n as f64 / f64::from(RATE_HZ)).cos();
-    let tone = tone_from(RATE_HZ, TONE_HZ, AMPLITUDE, start, samples);
+        |n: usize| 0.55 - 0.45 * (std::f64::consts::TAU * 4.0 * n as f64 / f64::from(rate_hz)).cos();
+    let tone = tone_from(rate_hz, TONE_HZ, AMPLITUDE, start, samples);
     tone.iter()
         .enumerate()
         .map(|(n, sample)| (f64::from(*sample) * loudness(start + n)) as i16)
