@@ -22,6 +22,8 @@ use tokio::{
 /// What a flood may leave behind: pages that the allocator keeps, and bounded queues.
 const MAX_GROWTH_BYTES: usize = 48 * 1_024 * 1_024;
 const FLOOD_DATAGRAMS: usize = 150_000;
+/// Each from a source of its own, which would cost 200 bytes.
+const MADE_UP_SOURCES: u32 = 800_000;
 const FLOOD_TCP_BYTES: usize = 64 * 1_024 * 1_024;
 
 /// Memory that is the process's own, as the kernel counts it; none elsewhere than on Linux.
@@ -102,6 +104,35 @@ async fn a_flood_of_rubbish_at_the_port_stops_nothing() {
     for side in [&caller, &callee] {
         assert_eq!(side.connection.connection_state(), PeerConnectionState::Connected);
     }
+}
+
+/// SRTP or SRTCP that is nobody's, from the source of this number.
+fn made_up(n: u32) -> [u8; 40] {
+    let mut packet = [0x80; 40];
+    packet[1] = if n.is_multiple_of(2) { 111 } else { 200 };
+    let source = n.wrapping_mul(2_654_435_761).to_be_bytes();
+    packet[4..8].copy_from_slice(&source);
+    packet[8..12].copy_from_slice(&source);
+    packet
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn sources_that_strangers_make_up_are_not_kept() {
+    let (_caller, callee, ours, theirs) = connected().await;
+    let port = loopback_port(&callee.connection);
+    let mut received = messages(&theirs);
+    let before = resident_bytes();
+    let flood = tokio::task::spawn_blocking(move || {
+        let socket = UdpSocket::bind("127.0.0.1:0").expect("a socket");
+        for n in 0..MADE_UP_SOURCES {
+            let _ = socket.send_to(&made_up(n), ("127.0.0.1", port));
+        }
+    });
+    within("the flood", flood).await.expect("a flood");
+    ours.send(b"still here", true).expect("an open channel");
+    let (message, _) = within("a message", received.recv()).await.expect("a message");
+    assert_eq!(message, b"still here");
+    assert_bounded(before);
 }
 
 /// A description without the addresses in it.

@@ -1,11 +1,11 @@
 //! A bad network on this machine, between LiveKit's clients and its server: it loses a share of the sound that goes to the
-//! server, and it translates addresses, which it may forget. Which packets are lost follows from a seed and the order of the
+//! server, it carries nothing of some clients for a while, and it translates addresses, which it may forget. Which packets are lost follows from a seed and the order of the
 //! packets alone.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::net::{Ipv4Addr, SocketAddr};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use anyhow::{Context as _, Result};
 use tokio::net::UdpSocket;
@@ -31,6 +31,7 @@ pub struct Count {
 #[derive(Debug, Default)]
 struct Shared {
     loss_percent: AtomicU32,
+    cut: Mutex<HashSet<u16>>,
     forget: Notify,
     media: AtomicU64,
     lost: AtomicU64,
@@ -66,6 +67,11 @@ impl BadNetwork {
     /// From now on this share of the sound is lost.
     pub fn lose(&self, percent: u32) {
         self.shared.loss_percent.store(percent, Ordering::Relaxed);
+    }
+
+    /// Carries nothing to and from these ports of clients, and everything of all others.
+    pub fn cut(&self, ports: impl IntoIterator<Item = u16>) {
+        *locked(&self.shared.cut) = ports.into_iter().collect();
     }
 
     /// The translator forgets everybody: nothing comes back to them on the old way, and the server sees what they send next
@@ -110,7 +116,10 @@ async fn relay(front: Arc<UdpSocket>, server: SocketAddr, shared: Arc<Shared>) {
             };
             let back = Arc::new(back);
             clients.insert(client, back.clone());
-            backward.spawn(return_packets(back, front.clone(), client));
+            backward.spawn(return_packets(back, front.clone(), client, shared.clone()));
+        }
+        if is_cut(&shared, client) {
+            continue;
         }
         if is_media(&packet[..size]) && is_lost(&shared) {
             continue;
@@ -122,13 +131,28 @@ async fn relay(front: Arc<UdpSocket>, server: SocketAddr, shared: Arc<Shared>) {
     }
 }
 
-async fn return_packets(back: Arc<UdpSocket>, front: Arc<UdpSocket>, client: SocketAddr) {
+async fn return_packets(
+    back: Arc<UdpSocket>,
+    front: Arc<UdpSocket>,
+    client: SocketAddr,
+    shared: Arc<Shared>,
+) {
     let mut packet = [0; PACKET_MAX_BYTES];
     loop {
-        if let Ok((size, _)) = back.recv_from(&mut packet).await {
+        if let Ok((size, _)) = back.recv_from(&mut packet).await
+            && !is_cut(&shared, client)
+        {
             let _ = front.send_to(&packet[..size], client).await;
         }
     }
+}
+
+fn locked(ports: &Mutex<HashSet<u16>>) -> MutexGuard<'_, HashSet<u16>> {
+    ports.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn is_cut(shared: &Shared, client: SocketAddr) -> bool {
+    locked(&shared.cut).contains(&client.port())
 }
 
 fn is_lost(shared: &Shared) -> bool {
@@ -204,6 +228,29 @@ mod tests {
         client.send(&[0x80, 111, 4]).await.unwrap();
         let (size, _) = server.recv_from(&mut packet).await.unwrap();
         assert_eq!(packet[..size], [0x80, 111, 4]);
+    }
+
+    #[tokio::test]
+    async fn who_is_cut_off_reaches_nobody_and_others_go_on() {
+        let (server, network, client) = connected().await;
+        let other = UdpSocket::bind((SERVER, 0)).await.unwrap();
+        other.connect(client.peer_addr().unwrap()).await.unwrap();
+        let mut packet = [0; 16];
+        client.send(&[1]).await.unwrap();
+        let (_, from_client) = server.recv_from(&mut packet).await.unwrap();
+        network.cut([client.local_addr().unwrap().port()]);
+        client.send(&[2]).await.unwrap();
+        server.send_to(&[3], from_client).await.unwrap();
+        other.send(&[4]).await.unwrap();
+        let (_, from_other) = server.recv_from(&mut packet).await.unwrap();
+        assert_eq!(packet[0], 4, "the other's is the first that arrives");
+        server.send_to(&[5], from_other).await.unwrap();
+        other.recv(&mut packet).await.unwrap();
+        assert_eq!(packet[0], 5);
+        network.cut([]);
+        server.send_to(&[6], from_client).await.unwrap();
+        client.recv(&mut packet).await.unwrap();
+        assert_eq!(packet[0], 6);
     }
 
     #[tokio::test]

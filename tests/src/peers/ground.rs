@@ -1,11 +1,12 @@
 //! A livekit-server, rooms on it, and the parts that the clients come from.
 
+use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result};
 use runner::cache::{Cache, RunFolder};
 use runner::parts::{self, Parts};
-use runner::servers::{self, Livekit};
+use runner::servers::{self, BadNetwork, Livekit};
 use tokio::sync::{Mutex, MutexGuard};
 
 use crate::token::token;
@@ -19,6 +20,7 @@ pub struct Ground {
     pub(super) parts: Parts,
     pub(super) run: RunFolder,
     livekit: Livekit,
+    network: Option<BadNetwork>,
     name: &'static str,
     _turn: MutexGuard<'static, ()>,
 }
@@ -41,20 +43,44 @@ impl Ground {
     /// # Errors
     /// A part is not there, or the server does not start.
     pub async fn prepare(name: &'static str) -> Result<Self> {
+        Self::prepare_at(name, Ipv4Addr::LOCALHOST).await
+    }
+
+    /// The same with a network before the server that can be made a bad one.
+    ///
+    /// # Errors
+    /// As [`Ground::prepare`].
+    pub async fn prepare_on_a_bad_network(name: &'static str) -> Result<Self> {
+        let mut ground = Self::prepare_at(name, BadNetwork::ADDRESS).await?;
+        let port = ground.livekit.udp_port().context("a server of our own")?;
+        ground.network = Some(BadNetwork::start(port).await?);
+        Ok(ground)
+    }
+
+    async fn prepare_at(name: &'static str, media_address: Ipv4Addr) -> Result<Self> {
         let turn = TURN.lock().await;
         servers::choose_tls();
         let cache = Cache::open()?;
         let parts = parts::ensure(&cache, workspace()?)?;
         let run = cache.run_folder(name)?;
-        let livekit = Livekit::start(&parts, &run.path).await?;
+        let livekit = Livekit::start_behind(&parts, &run.path, media_address).await?;
         Ok(Self {
             cache,
             parts,
             run,
             livekit,
+            network: None,
             name,
             _turn: turn,
         })
+    }
+
+    /// The network before the server.
+    ///
+    /// # Errors
+    /// It was prepared without.
+    pub fn network(&self) -> Result<&BadNetwork> {
+        self.network.as_ref().context("no network that can be made bad")
     }
 
     /// The server's address.

@@ -197,6 +197,27 @@ impl Ours {
         Ok((mime_type(&heard)?, mime_type(&published)?))
     }
 
+    /// From which UDP ports it reaches the server, by whichever of its connections.
+    ///
+    /// # Errors
+    /// There is no connection.
+    pub async fn ports(&self) -> Result<Vec<u16>> {
+        let stats = self.room.get_stats().await?;
+        let all = stats.publisher_stats.iter().chain(&stats.subscriber_stats);
+        let ports = all.filter_map(|stats| match stats {
+            RtcStats::LocalCandidate(candidate) if candidate.local_candidate.protocol == "udp" => {
+                u16::try_from(candidate.local_candidate.port).ok()
+            }
+            _ => None,
+        });
+        Ok(ports.collect())
+    }
+
+    /// How often its connection broke and was mended.
+    pub fn reconnections(&self) -> usize {
+        locked(&self.heard).reconnections
+    }
+
     /// So many frames of 10 ms have come, whatever is in them.
     pub fn frames(&self) -> usize {
         locked(&self.heard).frames

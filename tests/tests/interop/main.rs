@@ -6,6 +6,7 @@ mod cameras;
 mod coming_and_going;
 mod meeting;
 mod muting;
+mod outage;
 mod reception;
 mod reconnecting;
 mod texts;
@@ -18,11 +19,11 @@ use system_tests::peers::{Ground, Kind};
 const LIMIT: Duration = Duration::from_secs(20);
 
 macro_rules! with_each {
-    ($kind:expr; $($file:ident::$name:ident),+) => {
+    ($kind:expr, $prepare:ident; $($file:ident::$name:ident),+) => {
         $(
             #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
             async fn $name() -> Result<()> {
-                let ground = Ground::prepare("interop").await?;
+                let ground = Ground::$prepare("interop").await?;
                 $file::$name(&ground, $kind).await?;
                 ground.end().await;
                 Ok(())
@@ -37,13 +38,17 @@ macro_rules! with {
             mod $peer {
                 use super::*;
                 with_each!(
-                    $kind;
+                    $kind, prepare;
                     coming_and_going::who_is_late_hears_and_who_leaves_is_missed,
                     muting::who_is_muted_is_silent_until_unmuted,
                     reconnecting::who_comes_back_hears_and_is_heard,
                     texts::texts_arrive_once_and_whole,
                     reception::sound_arrives_in_time_and_whole,
                     cameras::pictures_leave_sound_alone
+                );
+                with_each!(
+                    $kind, prepare_on_a_bad_network;
+                    outage::who_is_cut_off_for_3_s_hears_and_is_heard_again
                 );
             }
         )+

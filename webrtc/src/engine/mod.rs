@@ -31,6 +31,7 @@ use self::{
     negotiation::Negotiation,
     own_address::OwnAddress,
     rtcp::reports::Reports,
+    sources::Sources,
 };
 use crate::{
     RtcError,
@@ -56,6 +57,7 @@ mod rtcp;
 mod sctp;
 pub(crate) mod sdp;
 mod settings;
+mod sources;
 mod stats;
 mod stun;
 
@@ -135,6 +137,7 @@ pub(crate) struct Engine {
     connection_state: PeerConnectionState,
     ice_state: IceConnectionState,
     own_address: OwnAddress,
+    sources: Sources,
     early_checks: EarlyChecks,
     closed: bool,
 }
@@ -159,6 +162,7 @@ impl Engine {
             connection_state: PeerConnectionState::New,
             ice_state: IceConnectionState::New,
             own_address: OwnAddress::default(),
+            sources: Sources::default(),
             early_checks: EarlyChecks::default(),
             closed: false,
         })
@@ -210,6 +214,11 @@ impl Engine {
     }
 
     fn read(&mut self, now: Instant, path: Path, data: BytesMut) {
+        let routes = &self.routes;
+        let is_described = |source| routes.contains_key(&source);
+        if !self.sources.admit(path.peer, &data, is_described) {
+            return;
+        }
         let transport = TransportContext {
             local_addr: path.local,
             peer_addr: path.peer,
@@ -283,6 +292,7 @@ impl Engine {
             tcp: transport.transport_protocol == TransportProtocol::TCP,
         };
         self.own_address.sent(path, &message);
+        self.sources.sent(path.peer, &message);
         Some(Transmit { path, data: message })
     }
 

@@ -33,6 +33,7 @@ use crate::{
 
 mod beginning;
 mod encryption;
+mod flood;
 pub(crate) mod link;
 mod loss;
 mod parameters;
