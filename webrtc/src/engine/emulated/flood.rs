@@ -1,6 +1,6 @@
 //! What a flood costs the processor, packet by packet: of strangers, and of a peer who has the keys. Sockets are not in it.
 //!
-//! `cargo test --workspace --lib flood -- --ignored --nocapture`
+//! `cargo test --workspace --lib flood -- --nocapture`
 
 use rtc::{
     rtcp::{
@@ -171,7 +171,6 @@ fn rubbish_from(peer: impl Fn(usize) -> SocketAddr) -> impl Fn(&mut Talk, usize)
 }
 
 #[test]
-#[ignore = "it measures"]
 fn what_a_packet_of_a_flood_costs() {
     let mut talk = connected_talk();
     let talk = &mut talk;
