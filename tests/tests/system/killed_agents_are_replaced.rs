@@ -34,7 +34,7 @@ async fn killed_agents_are_replaced() -> Result<()> {
         .filter(|stretch| stretch["state"] == "transcribed")
         .filter_map(|stretch| Some(stretch["end_ms"].as_i64()? - stretch["start_ms"].as_i64()?))
         .sum();
-    assert!(transcribed_ms > 5_000, "{ledger}");
+    assert!(transcribed_ms > 3_000, "{ledger}");
     assert_eq!((recognised_s * 1_000.0).round() as i64, transcribed_ms);
     meeting.house.agent.launch().await?;
     meeting.wait_for_agent(2).await?;

@@ -8,8 +8,8 @@ use futures_util::future::try_join_all;
 use system_tests::meeting::{Meeting, stretches};
 
 /// Beyond what one place recognises in time; the machine is to have strength left for them to speak.
-const SPEAKERS: usize = 8;
-const LIMIT: Duration = Duration::from_secs(120);
+const SPEAKERS: usize = 12;
+const LIMIT: Duration = Duration::from_secs(240);
 
 #[tokio::test(flavor = "multi_thread")]
 async fn overload_is_said() -> Result<()> {
@@ -18,7 +18,7 @@ async fn overload_is_said() -> Result<()> {
     agent.stop().await;
     agent.set("RAPPORTEUR_RECOGNISERS", "1");
     agent.launch().await?;
-    // Eight readers who are told apart would be another load.
+    // Readers who are told apart would be another load.
     meeting.move_to_room_with("voices", "one".into()).await?;
     let guests = try_join_all((0..SPEAKERS).map(async |number| {
         let name = format!("Speaker {number}");
