@@ -18,7 +18,7 @@ use crate::setup::Ready;
 /// Loading torch and the model, eight at once.
 const READY_LIMIT: Duration = Duration::from_secs(420);
 /// The longest track and what comes after it, minutes where a system does not keep up.
-const TRACK_LIMIT: Duration = Duration::from_secs(900);
+const TRACK_LIMIT: Duration = Duration::from_secs(600);
 const STOP_LIMIT: Duration = Duration::from_secs(5);
 /// Reports that wait to be read.
 const WAITING_LIMIT: usize = 4096;
@@ -173,8 +173,8 @@ impl Heard {
                     processes -= usize::from(matches!(&line, Line::Event { event, .. } if event == wanted));
                     self.take(first_track, line);
                 }
-                Ok(None) => bail!("it ended before it was {wanted}; its log is in the run's folder"),
-                Err(_) => bail!("it was not {wanted} within {limit:?}; its log is in the run's folder"),
+                Ok(None) => bail!("ended before it was {wanted}; its log is in the run's folder"),
+                Err(_) => bail!("not {wanted} within {limit:?}; its log is in the run's folder"),
             }
         }
         Ok(())
